@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A place where an image is written: blobs first, the manifest that names them last.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/digest.h"
+#include "codec/stream.h"
+#include "oci/documents.h"
+#include "oci/reference.h"
+
+namespace sluice::oci {
+
+struct StoredBlob {
+  Digest digest;  // sha256
+  uint64_t size = 0;
+};
+
+// A blob in the making, under a temporary name until Finish; destroyed before that, it leaves nothing behind.
+class BlobWriter : public codec::ByteSink {
+ public:
+  // Makes the blob durable under its digest, or drops it when the target has it already.  Called once, last.
+  virtual StoredBlob Finish() = 0;
+};
+
+// Blocks: call from a tool's main thread or in Offload.  Not thread-safe.  Destroyed without Commit, it leaves nothing
+// behind (of an existing layout: what was there before).
+class ImageTarget {
+ public:
+  virtual ~ImageTarget() = default;
+
+  // One at a time; it does not outlive the target.
+  virtual std::unique_ptr<BlobWriter> NewBlob() = 0;
+  StoredBlob PutBlob(ConstBytes bytes);
+
+  // Stores the manifest and makes the tag of the reference name it, replacing an image that had the tag.  The blobs
+  // that it names have been written.  `platform` goes into the index entry.  Returns that entry.  Called once.
+  virtual Descriptor Commit(const Manifest& manifest, const Platform& platform) = 0;
+};
+
+// For oci:DIR:TAG (made, or extended when it is a layout already) and oci-archive:FILE[:TAG] (replaced on Commit).
+// Throws kInvalidArgument for other transports and when oci: has no tag.
+std::unique_ptr<ImageTarget> CreateTarget(const Reference& reference);
+
+}  // namespace sluice::oci
