@@ -17,6 +17,7 @@ namespace sluice::image::rafs {
 
 // One chunk of a blob: unit of digest and compression.
 struct Chunk {
+  uint32_t index = 0;          // in the chunk info array of the blob; below Blob::chunk_count
   Digest digest;               // of the plain bytes, by the image's digester
   uint64_t plain_offset = 0;   // in the plain address space of the blob (= offset in the cache file); multiple of 4096
   uint64_t stored_offset = 0;  // in the blob
@@ -65,12 +66,17 @@ struct Blob {
   uint64_t ci_offset = 0;  // chunk info array in the blob; its 4096-byte header follows it
   uint64_t ci_stored_size = 0;
   uint64_t ci_plain_size = 0;
-  Digest meta_digest;  // SEPARATE blobs: the blob that holds the chunk info
-  uint64_t meta_size = 0;
+  Digest meta_digest;  // SEPARATE blobs: the id of the blob that holds the chunk info; ENCRYPTED blobs: the key
+  uint64_t meta_size =
+      0;  // SEPARATE blobs: size of that blob; ENCRYPTED blobs: first half of the initialization vector
+  uint64_t cipher_iv = 0;     // ENCRYPTED blobs: second half of the initialization vector
+  uint32_t cipher = 0;        // 0 none, 1 AES-128-XTS
   uint32_t mapped_block = 0;  // device slot: where the blob starts in the flattened device address space, in blocks
 
-  // By chunk index.  nullopt: the bootstrap does not describe that chunk (no file uses it).
-  std::vector<std::optional<Chunk>> chunks;
+  // The chunks that the bootstrap describes: ascending by index and by plain_offset, their plain ranges (rounded up to
+  // whole blocks) disjoint.  Ours describe all chunks of the blob, so that position and index are the same; others
+  // leave out what no file uses.
+  std::vector<Chunk> chunks;
 
   bool operator==(const Blob&) const = default;
 };
