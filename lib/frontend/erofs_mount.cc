@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontend/erofs_mount.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+namespace sluice::frontend {
+namespace {
+
+constexpr size_t kMaxPathBytes = 255;  // fsconfig(2), FSCONFIG_SET_STRING
+
+// What the kernel noted about the mount that is being built: lines like "e erofs: …".
+std::string KernelMessages(const UniqueFd& context) {
+  std::string text;
+  std::array<char, 1024> line;
+  for (;;) {
+    const ssize_t count = ::read(context.get(), line.data(), line.size());
+    if (count <= 0) return text;
+    std::string_view words(line.data(), static_cast<size_t>(count));
+    if (words.size() > 2 && words[1] == ' ') words.remove_prefix(2);
+    while (!words.empty() && words.back() == '\n') words.remove_suffix(1);
+    text.append(text.empty() ? " (kernel: " : ", ").append(words);
+  }
+}
+
+void SetPath(const UniqueFd& context, const char* key, const std::string& path) {
+  if (path.size() > kMaxPathBytes) {
+    Throw(Errc::kLimit, "path '{}' has {} bytes, the kernel takes at most {} for a mount", path, path.size(),
+          kMaxPathBytes);
+  }
+  if (::fsconfig(context.get(), FSCONFIG_SET_STRING, key, path.c_str(), 0) != 0) {
+    ThrowErrno(errno, "cannot set {} '{}' of an EROFS mount", key, path);
+  }
+}
+
+[[noreturn]] void ThrowCreateError(int error, const ErofsMount& mount, const UniqueFd& context) {
+  std::string said = KernelMessages(context);
+  if (!said.empty()) said += ')';
+  switch (error) {
+    case ENOTBLK:
+      Throw(Errc::kUnsupported,
+            "cannot mount '{}': file-backed EROFS needs Linux 6.12 or later with CONFIG_EROFS_FS_BACKED_BY_FILE, and "
+            "files that are not on overlayfs or another EROFS{}",
+            mount.bootstrap, said);
+    case EINVAL:
+    case EUCLEAN:  // EFSCORRUPTED
+      Throw(Errc::kCorrupt, "the kernel refuses the bootstrap '{}' with {} devices{}", mount.bootstrap,
+            mount.devices.size(), said);
+    default: ThrowErrno(error, "cannot mount '{}'{}", mount.bootstrap, said);
+  }
+}
+
+}  // namespace
+
+void MountErofs(const ErofsMount& mount) {
+  // Not mount(2): its options end at one page, which some thirty blobs fill; and not mount(8), which makes a loop
+  // device whose reads raise no events.
+  UniqueFd context(::fsopen("erofs", FSOPEN_CLOEXEC));
+  if (!context) {
+    if (errno == ENODEV) Throw(Errc::kUnsupported, "this kernel has no EROFS (CONFIG_EROFS_FS)");
+    ThrowErrno(errno, "cannot begin an EROFS mount");
+  }
+  SetPath(context, "source", mount.bootstrap);
+  for (const std::string& device : mount.devices) SetPath(context, "device", device);
+  if (::fsconfig(context.get(), FSCONFIG_SET_FLAG, "ro", nullptr, 0) != 0) {
+    ThrowErrno(errno, "cannot make an EROFS mount read-only");
+  }
+  if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+    ThrowCreateError(errno, mount, context);
+  }
+  UniqueFd detached(::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV));
+  if (!detached) ThrowErrno(errno, "cannot mount '{}'", mount.bootstrap);
+  if (::move_mount(detached.get(), "", AT_FDCWD, mount.mountpoint.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    ThrowErrno(errno, "cannot mount at '{}'", mount.mountpoint);
+  }
+}
+
+void Unmount(const std::string& mountpoint) {
+  if (::umount2(mountpoint.c_str(), UMOUNT_NOFOLLOW) == 0) return;
+  switch (errno) {
+    case EBUSY:
+      Throw(Errc::kBusy,
+            "'{}' is in use: end the processes that have files or their working directory there (fuser -vm {})",
+            mountpoint, mountpoint);
+    case EINVAL:
+    case ENOENT: Throw(Errc::kNotFound, "nothing is mounted at '{}'", mountpoint);
+    default: ThrowErrno(errno, "cannot unmount '{}'", mountpoint);
+  }
+}
+
+bool IsOpenSomewhere(const std::string& path) {
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) ThrowErrno(errno, "cannot open '{}'", path);
+  // A write lease is granted only to the one who has the only open descriptor (fs/locks.c, check_conflicting_open).
+  if (::fcntl(file.get(), F_SETLEASE, F_WRLCK) == 0) {
+    ::fcntl(file.get(), F_SETLEASE, F_UNLCK);
+    return false;
+  }
+  if (errno == EAGAIN || errno == EBUSY) return true;
+  ThrowErrno(errno, "cannot find out who uses '{}'", path);
+}
+
+}  // namespace sluice::frontend

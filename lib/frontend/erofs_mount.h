@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Mounting a bootstrap and its blobs from files.  Everything here blocks: call it in Offload, and never on a shard that
+// serves the mount.
+
+#include <string>
+#include <vector>
+
+namespace sluice::frontend {
+
+struct ErofsMount {
+  std::string bootstrap;             // complete, synced
+  std::vector<std::string> devices;  // cache files of the blobs, in the order of the device slots
+  std::string mountpoint;
+};
+
+// Mounts read-only, without device nodes (nodev).  Throws kUnsupported naming what the kernel lacks, kCorrupt with the
+// kernel's words when it refuses the image, kLimit for a path that fsconfig(2) does not take.
+void MountErofs(const ErofsMount& mount);
+
+// Throws kBusy while something uses the mount, kNotFound when nothing is mounted there.  Never lazy: what a lazy
+// unmount leaves behind is still read.
+void Unmount(const std::string& mountpoint);
+
+// Whether anybody, in whatever mount namespace, has the file open: a mounted EROFS keeps its bootstrap open.  `path` is
+// on a file system with leases (ext4, xfs, btrfs) and not open in this process.
+bool IsOpenSomewhere(const std::string& path);
+
+}  // namespace sluice::frontend
