@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The engine of tests: virtual time, one thread, and an order of events that a seed decides.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "runtime/engine.h"
+#include "runtime/op.h"
+#include "runtime/sim_disk.h"
+
+namespace sluice::runtime {
+
+// What goes wrong, in percent of operations.  Random latency and order are always on.
+struct SimFaults {
+  unsigned short_transfer = 30;  // reads and writes that carry a part
+  unsigned ignored_cancel = 30;  // cancel requests that nobody heeds
+  unsigned read_error = 0;       // -EIO
+  unsigned write_error = 0;      // -EIO
+  unsigned sync_error = 0;       // -EIO; what was to be synced stays unsynced
+};
+
+// Aborts, with the seed, when all tasks wait for something that can never happen.
+class SimEngine final : public Engine {
+ public:
+  // `disk` outlives the engine.
+  SimEngine(SimDisk& disk, uint64_t seed, const SimFaults& faults = SimFaults());
+  ~SimEngine() override;
+
+  std::string_view name() const noexcept override { return "simulator"; }
+  TimePoint Now() const noexcept override { return now_; }
+  int64_t Call(const Request& request) noexcept override;
+  bool simulated() const noexcept override { return true; }
+
+  void SetFaults(const SimFaults& faults) noexcept { faults_ = faults; }
+  Rng& rng() noexcept { return rng_; }
+
+ private:
+  // An operation takes effect at one moment and is reported at a later one; a crash may come between.
+  struct Pending {
+    Op* op;
+    TimePoint at;
+    bool done = false;
+    int64_t result = 0;
+  };
+  class Sockets;
+
+  void Start(Op& op) noexcept override;
+  void RequestCancel(Op& op) noexcept override;
+  void Poll(std::optional<Duration> wait) noexcept override;
+  void Interrupt() noexcept override {}
+
+  int64_t Perform(const Request& request);
+  int64_t Transfer(const Request& request);
+  int64_t OpenFile(const Request& request);
+  bool IsReady(const Request& request) const;
+  Duration Latency() noexcept;
+
+  SimDisk& disk_;
+  const uint64_t seed_;
+  Rng rng_;
+  SimFaults faults_;
+  TimePoint now_{};
+  std::vector<Pending> pending_;
+  std::map<int, SimDisk::NodePtr> files_;
+  std::unique_ptr<Sockets> sockets_;
+  int next_fd_ = kFirstFd;
+
+  static constexpr int kFirstFd = 1 << 20;  // far from those of the real kernel
+};
+
+}  // namespace sluice::runtime

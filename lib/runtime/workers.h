@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// A fixed number of threads that run what would block or burden an event loop.
+
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "runtime/runnable.h"
+
+namespace sluice::runtime {
+
+// Work that a reader waits for goes before work done ahead of time.
+enum class Lane : unsigned char { kDemand, kBackground };
+
+// Thread-safe.  The queue is made of the waiting work itself, which lives in the frames of suspended tasks: it is as
+// long as the number of tasks that wait, and adding to it cannot fail.
+class Workers {
+ public:
+  // Starts `threads` (>= 1) threads.
+  explicit Workers(size_t threads);
+  // The queue is empty by then, or it aborts; waits for the threads to end.
+  ~Workers();
+
+  // Runs `work` on one of the threads, demand first, each lane in order.
+  void Push(Runnable& work, Lane lane = Lane::kDemand) noexcept;
+  // True: `work` was still waiting and will not be run.  Looks through the queue.
+  bool Remove(const Runnable& work) noexcept;
+
+ private:
+  void ThreadMain() noexcept;
+  Runnable* Next() noexcept;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  IntrusiveList<Runnable> demand_;      // under mutex_
+  IntrusiveList<Runnable> background_;  // under mutex_
+  bool closing_ = false;                // under mutex_
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace sluice::runtime
