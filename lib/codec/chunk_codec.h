@@ -31,7 +31,6 @@ class ChunkEncoder {
  private:
   struct Contexts;
   const Compression compression_;
-  const int level_;
   std::unique_ptr<Contexts> contexts_;
 };
 

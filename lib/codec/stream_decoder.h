@@ -52,7 +52,11 @@ class StreamDecoder final : public ByteSource {
   uint64_t plain_bytes() const noexcept { return plain_bytes_; }
 
  private:
+  void Start();
+  size_t Decode(MutableBytes dst);
+  size_t PassThrough(MutableBytes dst);
   void Refill();
+  ConstBytes input() const noexcept { return ConstBytes(input_).subspan(input_begin_, input_end_ - input_begin_); }
   void CheckLimits() const;
 
   ByteSource& stored_;
