@@ -25,6 +25,7 @@ struct Response {
   unsigned status = 200;
   std::string content_type;  // empty when there is no body
   std::string body;
+  std::string allow;  // with status 405: the methods that the path does take, "GET, POST"
 
   bool operator==(const Response&) const = default;
 };
