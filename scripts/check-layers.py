@@ -36,6 +36,7 @@ SYSTEM = re.compile(
 STANDARD = re.compile(r"[a-z_0-9]+")  # C++ headers have no suffix
 THREADS = {"thread", "mutex", "shared_mutex", "condition_variable", "future", "semaphore", "barrier", "latch", "pthread.h"}
 PURE_LAYERS = {"base", "codec", "image"}  # no coroutine, no thread, no loop
+VOCABULARY = {"fmt"}  # every layer may use it
 INTERFACE_ONLY = {("cache", "backend"): "backend/backend.h"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
@@ -78,7 +79,7 @@ def check_include(layer, allowed, quoted, header):
         return None
     library = library_of(header)
     if library:
-        return None if everything or library in allowed else f"{layer} may not use '{library}'"
+        return None if everything or library in allowed | VOCABULARY else f"{layer} may not use '{library}'"
     if header in THREADS and layer != "runtime":
         return "threads appear in runtime only"
     if header == "coroutine" and layer in PURE_LAYERS:
