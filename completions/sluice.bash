@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for sluice(1)
+
+_sluice_mountpoints() {
+    # Word for word, also with blanks in a name: one line each.
+    findmnt --noheadings --list --types erofs --output TARGET 2>/dev/null
+}
+
+_sluice() {
+    local cur prev words cword
+    _init_completion -n : || return
+
+    local command='' i
+    for ((i = 1; i < cword; i++)); do
+        [[ ${words[i]} == -* ]] || { command=${words[i]}; break; }
+    done
+
+    case $prev in
+        --socket | --output-json | --digestfile)
+            _filedir
+            return
+            ;;
+        --compressor) COMPREPLY=($(compgen -W 'zstd lz4 none' -- "$cur")); return ;;
+        --digester) COMPREPLY=($(compgen -W 'blake3 sha256' -- "$cur")); return ;;
+        --progress) COMPREPLY=($(compgen -W 'auto plain tty json' -- "$cur")); return ;;
+        --chunk-size | --level | --jobs | --platform) return ;;
+    esac
+
+    local options
+    case $command in
+        '') COMPREPLY=($(compgen -W 'convert mount umount list status --help --version' -- "$cur")); return ;;
+        convert)
+            options='--chunk-size --compressor --level --digester --platform --jobs --output-json --digestfile --progress
+                     --quiet --help'
+            ;;
+        mount | umount) options='--socket --help' ;;
+        list | status) options='--socket --json --help' ;;
+        *) return ;;
+    esac
+    if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W "$options" -- "$cur"))
+        return
+    fi
+    case $command in
+        convert | mount)
+            # What stands before the colon of a reference is a transport, what follows is a path.
+            local transports='oci: rafs:'
+            [[ $command == mount ]] || transports='oci: oci-archive: docker-archive: rootfs: tar:'
+            if [[ $cur == *:* ]]; then
+                local prefix=${cur%%:*}:
+                cur=${cur#*:}
+                _filedir
+                COMPREPLY=("${COMPREPLY[@]/#/$prefix}")
+                __ltrim_colon_completions "$prefix$cur"
+                return
+            fi
+            if [[ $command == mount && $i -lt $((cword - 1)) ]]; then
+                _filedir -d
+            else
+                compopt -o nospace
+                COMPREPLY=($(compgen -W "$transports" -- "$cur"))
+            fi
+            ;;
+        umount)
+            local IFS=$'\n'
+            COMPREPLY=($(compgen -W "$(_sluice_mountpoints)" -- "$cur"))
+            ;;
+    esac
+} && complete -F _sluice sluice

@@ -1,0 +1,59 @@
+#compdef sluice
+# SPDX-License-Identifier: Apache-2.0
+
+_sluice_mountpoints() {
+  local -a mountpoints
+  mountpoints=(${(f)"$(findmnt --noheadings --list --types erofs --output TARGET 2>/dev/null)"})
+  compadd -a mountpoints
+}
+
+# A reference is a transport, a colon and a path: _sluice_reference oci rafs
+_sluice_reference() {
+  if compset -P 1 '*:'; then
+    _files
+  else
+    compadd -S : -- "$@"
+  fi
+}
+
+_sluice() {
+  local curcontext=$curcontext state line
+  local -a commands common
+  commands=(
+    'convert:Convert an image so that it can be served on demand'
+    'mount:Mount an image; its data come when they are read'
+    'umount:Unmount an image'
+    'list:List the mounted images'
+    'status:Show what the daemon does'
+  )
+  common=('(-h --help)'{-h,--help}'[Show help]' '--socket=[Socket of the daemon]:socket:_files')
+
+  _arguments -C '(-h --help)'{-h,--help}'[Show help]' '--version[Show the version]' '1: :->command' '*:: :->arguments'
+  case $state in
+    command) _describe command commands ;;
+    arguments)
+      case $line[1] in
+        convert)
+          _arguments '(-h --help)'{-h,--help}'[Show help]' \
+            '--chunk-size=[Bytes of a chunk]:size:' \
+            '--compressor=[Compressor of chunks]:compressor:(zstd lz4 none)' \
+            '--level=[Compression level]:level:' \
+            '--digester=[Digest of chunks]:digester:(blake3 sha256)' \
+            '--platform=[Platform to choose]:os/arch:' \
+            '--jobs=[Threads]:number:' \
+            '--output-json=[Write a report]:file:_files' \
+            '--digestfile=[Write the digest]:file:_files' \
+            '--progress=[How progress is shown]:style:(auto plain tty json)' \
+            '--quiet[Print only the digest]' \
+            '1:source:_sluice_reference oci oci-archive docker-archive rootfs tar' \
+            '2:target:_sluice_reference oci oci-archive'
+          ;;
+        mount) _arguments $common '1:image:_sluice_reference oci rafs' '2:mountpoint:_files -/' ;;
+        umount) _arguments $common '1:mountpoint:_sluice_mountpoints' ;;
+        list | status) _arguments $common '--json[Print what the daemon answered]' ;;
+      esac
+      ;;
+  esac
+}
+
+_sluice "$@"
