@@ -124,14 +124,14 @@ class Sluiced:
         if self.process.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.stop()
-        for pid in self._leftovers():
+        for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
         for path in mounts_below(self.folder):
             subprocess.run(["umount", "-l", path], check=False)
 
-    def _leftovers(self):
+    def processes(self):
         """Processes of this daemon's session: the holder, its workers."""
         pids = []
         for stat_file in pathlib.Path("/proc").glob("[0-9]*/stat"):

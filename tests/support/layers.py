@@ -31,7 +31,7 @@ def posix_acl():
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
-def _archive(fill):
+def archive(fill):
     out = io.BytesIO()
     with TarWriter(out) as writer:
         fill(writer)
@@ -146,7 +146,7 @@ def odd_base():
         t.directory("changes/folder-kept", mode=0o755, mtime="1000000000")
         t.add("changes/folder-kept/inside", data=b"stays")
         t.add("changes/content", data=content("before", 200_000))
-    return _archive(fill)
+    return archive(fill)
 
 
 def odd_sparse():
@@ -193,7 +193,7 @@ def odd_changes():
         t.add("changes/content", data=content("after", 100_000))
         t.directory("new")
         t.add("new/file", data=content("new", 70_000))
-    return _archive(fill)
+    return archive(fill)
 
 
 def many_files(count):
@@ -204,7 +204,7 @@ def many_files(count):
             if i % 100 == 0:
                 t.directory(f"d{i // 100:04}")
             t.add(f"d{i // 100:04}/f{i:06}", data=chance.randbytes(chance.randrange(0, 3000)))
-    return _archive(fill)
+    return archive(fill)
 
 
 def random_files(folder, count):
@@ -212,4 +212,4 @@ def random_files(folder, count):
         t.directory(folder)
         for i in range(count):
             t.add(f"{folder}/f{i:02}", data=content(f"{folder}{i}", 150_000 + 997 * i))
-    return _archive(fill)
+    return archive(fill)

@@ -52,7 +52,7 @@ def describe(path):
     try:
         for name in os.listxattr(path, follow_symlinks=False):
             entry["xattrs"][name] = os.getxattr(path, name, follow_symlinks=False).hex()
-        if kind == "file" and info.st_size:
+        if kind == "file":
             entry["sha"] = hash_file(path)
     except OSError as error:
         entry["error"] = errno.errorcode[error.errno]
