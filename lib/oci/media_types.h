@@ -14,12 +14,17 @@ constexpr std::string_view kConfig = "application/vnd.oci.image.config.v1+json";
 constexpr std::string_view kLayerTar = "application/vnd.oci.image.layer.v1.tar";
 constexpr std::string_view kLayerGzip = "application/vnd.oci.image.layer.v1.tar+gzip";
 constexpr std::string_view kLayerZstd = "application/vnd.oci.image.layer.v1.tar+zstd";
+// Deprecated, but in use: layers that their makers do not want copied.
+constexpr std::string_view kNondistributableTar = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+constexpr std::string_view kNondistributableGzip = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+constexpr std::string_view kNondistributableZstd = "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd";
 // Docker image manifest version 2, schema 2.
 constexpr std::string_view kDockerIndex = "application/vnd.docker.distribution.manifest.list.v2+json";
 constexpr std::string_view kDockerManifest = "application/vnd.docker.distribution.manifest.v2+json";
 constexpr std::string_view kDockerConfig = "application/vnd.docker.container.image.v1+json";
 constexpr std::string_view kDockerLayerGzip = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 constexpr std::string_view kDockerLayerTar = "application/vnd.docker.image.rootfs.diff.tar";
+constexpr std::string_view kDockerForeignLayerGzip = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
 // nydus (contrib/nydusify, pkg/utils/constant.go).
 constexpr std::string_view kNydusBlob = "application/vnd.oci.image.layer.nydus.blob.v1";
 }  // namespace media_type

@@ -25,9 +25,8 @@ struct Reference {
   std::string tag;       // kOci, kOciArchive, kDockerArchive; empty: not given
   std::string blob_dir;  // kRafs; empty: not given
 
-  // Throws kInvalidArgument saying what is wrong with `text`.  The place ends at the first colon (as with skopeo: a
-  // path cannot hold one); what follows is a tag and may hold colons itself
-  // ("oci-archive:f.tar:docker.io/library/a:1").
+  // Throws kInvalidArgument saying what is wrong with `text`.  Except for rootfs: and tar:, the path ends at the first
+  // colon (as with skopeo); a tag behind it may hold colons itself ("oci-archive:f.tar:docker.io/library/a:1").
   static Reference Parse(std::string_view text);
   // The text that Parse accepts.
   std::string ToString() const;
