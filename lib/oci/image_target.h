@@ -19,10 +19,11 @@ struct StoredBlob {
   uint64_t size = 0;
 };
 
-// A blob in the making, under a temporary name until Finish; destroyed before that, it leaves nothing behind.
+// A blob in the making; destroyed before Finish, it leaves nothing behind.
 class BlobWriter : public codec::ByteSink {
  public:
-  // Makes the blob durable under its digest, or drops it when the target has it already.  Called once, last.
+  // Makes the blob durable, or drops it when the target has it already.  It shows up under its digest with Commit only.
+  // Called once, last.
   virtual StoredBlob Finish() = 0;
 };
 

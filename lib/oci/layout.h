@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// An OCI image layout in a directory, for reading (image spec, image-layout.md).
+// An OCI image layout for reading (image spec, image-layout.md): a directory, or a tar file of one.
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,17 +10,28 @@
 #include "base/bytes.h"
 #include "base/digest.h"
 #include "oci/documents.h"
+#include "oci/file_source.h"
 
 namespace sluice::oci {
 
-// Blocks: call from a tool's main thread or in Offload.
+// Where the files of a layout are; names are relative and inside ("blobs/sha256/…").
+class LayoutFiles {
+ public:
+  virtual ~LayoutFiles() = default;
+  // nullopt when there is none.  Throws kIo.
+  virtual std::optional<FilePart> Find(const std::string& name) const = 0;
+};
+
+// Blocks: call from a tool's main thread or in Offload.  Copies share what they have open.
 class Layout {
  public:
   // Throws kNotFound when the directory does not exist, kCorrupt when it is not an image layout (no or wrong
   // `oci-layout`, no index.json).
   static Layout Open(const std::string& directory);
+  // The same for an archive, compressed or not.
+  static Layout OpenArchive(const std::string& file);
 
-  const std::string& directory() const noexcept { return directory_; }
+  const std::string& path() const noexcept { return path_; }
   const Index& index() const noexcept { return index_; }
 
   // The manifest called `tag` for `platform`; an empty tag means the only image there is, a nullopt platform the host's
@@ -30,14 +42,19 @@ class Layout {
   };
   Resolved Resolve(const std::string& tag, const std::optional<Platform>& platform) const;
 
-  // Where the blob is, or would be.
-  std::string BlobPath(const Digest& digest) const;
-  // The whole blob, its size and digest checked.  Throws kLimit when descriptor.size is above `max_bytes`.
+  // The name of a blob inside a layout; in a directory, path() + "/" + BlobName(digest) is its file.
+  static std::string BlobName(const Digest& digest);
+  std::optional<FilePart> FindBlob(const Digest& digest) const;
+  // The whole blob, its size and digest checked.  Throws kNotFound, kCorrupt, and kLimit when descriptor.size is above
+  // `max_bytes`.
   std::vector<std::byte> ReadBlob(const Descriptor& descriptor, uint64_t max_bytes) const;
 
  private:
-  Layout(std::string directory, Index index) : directory_(std::move(directory)), index_(std::move(index)) {}
-  std::string directory_;
+  Layout(std::string path, std::shared_ptr<const LayoutFiles> files);
+  Descriptor FindTag(const std::string& tag, const std::optional<Platform>& platform) const;
+
+  std::string path_;
+  std::shared_ptr<const LayoutFiles> files_;
   Index index_;
 };
 

@@ -36,7 +36,7 @@ class Scope {
 
  private:
   class Child;
-  void OnEnd(std::exception_ptr error) noexcept;
+  void OnEnd(Child& child) noexcept;
 
   Engine& engine_;
   const std::string name_;

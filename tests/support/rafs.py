@@ -25,7 +25,6 @@ def chunks(bootstrap):
     blobs = [bootstrap[o:o + 64].decode() for o in range(blob_table, blob_table + blob_bytes, BLOB_ENTRY)]
     found = []
     for offset in range(chunk_table, chunk_table + chunk_bytes, CHUNK_ENTRY):
-        fields = struct.unpack_from("<32sIIIIQQQI", bootstrap, offset)
-        digest, blob, _, stored, plain, stored_offset, plain_offset, _, index = fields
+        digest, blob, _, stored, plain, stored_offset, plain_offset, _, index = struct.unpack_from("<32sIIIIQQQI", bootstrap, offset)
         found.append(Chunk(digest, blobs[blob], index, stored_offset, stored, plain_offset, plain))
     return found

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "oci/layout_target.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+#include "oci/layout.h"
+#include "oci/media_types.h"
+#include "oci/target_documents.h"
+
+namespace sluice::oci {
+namespace {
+
+bool Exists(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0) return true;
+  if (errno != ENOENT) ThrowErrno(errno, "cannot look at '{}'", path);
+  return false;
+}
+
+bool IsEmpty(const std::string& path) {
+  struct Close {
+    void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+  };
+  const std::unique_ptr<DIR, Close> directory(::opendir(path.c_str()));
+  if (!directory) ThrowErrno(errno, "cannot list '{}'", path);
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(directory.get());
+    if (entry == nullptr && errno != 0) ThrowErrno(errno, "cannot list '{}'", path);
+    if (entry == nullptr) return true;
+    const std::string_view name(entry->d_name);
+    if (name != "." && name != "..") return false;
+  }
+}
+
+// Held by one writer of index.json at a time; readers see the old or the new one.
+class IndexLock {
+ public:
+  explicit IndexLock(const std::string& directory)
+      : fd_(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (!fd_) ThrowErrno(errno, "cannot open '{}'", directory);
+    int result = 0;
+    do {
+      result = ::flock(fd_.get(), LOCK_EX);
+    } while (result != 0 && errno == EINTR);
+    if (result != 0) ThrowErrno(errno, "cannot lock '{}'", directory);
+  }
+
+ private:
+  UniqueFd fd_;  // closing it gives the lock back
+};
+
+}  // namespace
+
+class LayoutTarget::Writer final : public BlobWriter {
+ public:
+  explicit Writer(LayoutTarget& target)
+      : target_(target), hasher_(DigestAlgorithm::kSha256), file_(std::make_unique<OutputFile>(target.blobs_)) {}
+
+  void Write(ConstBytes bytes) override {
+    hasher_.Update(bytes);
+    file_->Append(bytes);
+  }
+  StoredBlob Finish() override { return target_.Keep(std::move(file_), hasher_.Finish()); }
+
+ private:
+  LayoutTarget& target_;
+  Hasher hasher_;
+  std::unique_ptr<OutputFile> file_;
+};
+
+LayoutTarget::LayoutTarget(std::string directory, std::string tag)
+    : directory_(std::move(directory)), tag_(std::move(tag)), blobs_(directory_ + "/blobs/sha256") {
+  if (Exists(directory_) && !IsEmpty(directory_) && !Exists(directory_ + "/oci-layout"))
+    Throw(Errc::kExists, "'{}' is neither empty nor an image layout", directory_);
+  if (Exists(directory_ + "/oci-layout")) (void)Layout::Open(directory_);  // a broken one is not made worse
+  for (const std::string& path : {directory_, directory_ + "/blobs", blobs_}) {
+    if (::mkdir(path.c_str(), 0755) == 0) {
+      made_.push_back(path);
+    } else if (errno != EEXIST) {
+      const int error = errno;
+      RemoveIfMade();
+      ThrowErrno(error, "cannot make directory '{}'", path);
+    }
+  }
+}
+
+LayoutTarget::~LayoutTarget() {
+  pending_.clear();
+  RemoveIfMade();
+}
+
+std::unique_ptr<BlobWriter> LayoutTarget::NewBlob() { return std::make_unique<Writer>(*this); }
+
+std::string LayoutTarget::BlobPath(const Digest& digest) const { return directory_ + "/" + Layout::BlobName(digest); }
+
+StoredBlob LayoutTarget::Keep(std::unique_ptr<OutputFile> file, const Digest& digest) {
+  const StoredBlob blob{digest, file->size()};
+  // A blob of that name and size is this blob; of another size, it is the remains of an accident and replaced.
+  struct stat status {};
+  const bool present = ::stat(BlobPath(digest).c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+                       static_cast<uint64_t>(status.st_size) == blob.size;
+  if (present || pending_.contains(digest)) return blob;
+  file->Finish();
+  pending_.emplace(digest, std::move(file));
+  return blob;
+}
+
+Descriptor LayoutTarget::Commit(const Manifest& manifest, const Platform& platform) {
+  const std::string text = Serialize(manifest);
+  const StoredBlob stored = PutBlob(AsBytes(text));
+  Descriptor entry = IndexEntry(manifest, stored, platform, tag_);
+
+  const IndexLock lock(directory_);
+  Index index{.media_type = std::string(media_type::kIndex)};
+  if (Exists(directory_ + "/oci-layout")) index = Layout::Open(directory_).index();
+  std::erase_if(index.manifests, [this](const Descriptor& other) {
+    const auto name = other.annotations.find(annotation::kRefName);
+    return name != other.annotations.end() && name->second == tag_;
+  });
+  index.manifests.push_back(entry);
+  const std::string index_text = Serialize(index);
+
+  for (auto& [digest, file] : pending_) file->Publish(BlobPath(digest));
+  pending_.clear();
+  SyncDirectory(blobs_);
+  if (!made_.empty()) SyncDirectory(directory_ + "/blobs");
+  // The index comes last: it is what makes the image appear.  A layout without it is none.
+  ReplaceFile(directory_, "index.json", AsBytes(index_text));
+  if (!Exists(directory_ + "/oci-layout")) ReplaceFile(directory_, "oci-layout", AsBytes(kLayoutVersionDocument));
+  made_.clear();
+  return entry;
+}
+
+// Whatever somebody else has put into a directory meanwhile keeps it alive.
+void LayoutTarget::RemoveIfMade() noexcept {
+  for (auto path = made_.rbegin(); path != made_.rend(); ++path) ::rmdir(path->c_str());
+}
+
+}  // namespace sluice::oci
