@@ -22,6 +22,10 @@ class BlobSource {
   // completes, also after a stop request.  May be called many times at once.
   virtual runtime::Task<void> ReadAt(uint64_t offset, MutableBytes dst) = 0;
 
+  // What it gave was not what the blob should hold: the next read starts from scratch (opens the file again, asks
+  // another server, passes over caches).
+  virtual void Distrust() noexcept = 0;
+
   // For messages: "blob <id> in directory '/…'", never with a secret.
   virtual std::string Describe() const = 0;
 };

@@ -30,6 +30,9 @@ struct Timestamp {
   auto operator<=>(const Timestamp&) const = default;
 };
 
+// Nanoseconds in a Timestamp are below this.
+constexpr uint32_t kNanosecondsPerSecond = 1000000000;
+
 struct DeviceNumber {
   uint32_t major = 0;  // below 4096 (new_encode_dev, include/linux/kdev_t.h)
   uint32_t minor = 0;  // below 1048576

@@ -84,7 +84,7 @@ class Engine : public Clock {
   void RunUntil(const bool& done);
   void RunReady() noexcept;
   void TakeMail() noexcept;
-  bool PrepareToSleep() noexcept;
+  void Sleep() noexcept;
 
   std::string reason_;
   IntrusiveList<Runnable> ready_;

@@ -7,12 +7,14 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "base/range.h"
 #include "runtime/engine.h"
+#include "runtime/handle.h"
 #include "runtime/task.h"
 
 namespace sluice::runtime {
@@ -27,13 +29,9 @@ class File {
   // Takes a descriptor of the real kernel; `name` is for messages.  Not on the simulator.
   static File Adopt(Engine& engine, UniqueFd fd, std::string name);
 
-  File(File&& other) noexcept;
-  File& operator=(File&& other) noexcept;
-  // Closes the descriptor at once.
-  ~File();
-
-  explicit operator bool() const noexcept { return fd_ >= 0; }
-  int fd() const noexcept { return fd_; }
+  // False for one that was never opened, was closed, or was moved away.
+  explicit operator bool() const noexcept { return static_cast<bool>(handle_); }
+  int fd() const noexcept { return handle_.fd(); }
   const std::string& name() const noexcept { return name_; }
 
   // Reads dst.size() bytes at `offset`; fewer only when the file ends before.  `dst` is written until the task
@@ -52,13 +50,14 @@ class File {
   Task<void> PunchHole(ByteRange range);
   Task<uint64_t> Size();
   // Closes now instead of at destruction.
-  void Close() noexcept;
+  void Close() noexcept { handle_.Close(); }
 
  private:
-  File(Engine& engine, int fd, std::string name) noexcept : engine_(&engine), fd_(fd), name_(std::move(name)) {}
+  // A call without data; `verb` goes before the name in messages and is a literal.
+  Task<void> Control(Request request, std::string_view verb);
+  File(Handle handle, std::string name) noexcept : handle_(std::move(handle)), name_(std::move(name)) {}
 
-  Engine* engine_ = nullptr;
-  int fd_ = -1;
+  Handle handle_;
   std::string name_;
 };
 

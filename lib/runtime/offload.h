@@ -18,7 +18,7 @@ namespace sluice::runtime {
 // Shared by all shards; thread-safe.  Outlives the tasks that use it.
 class Offload {
  public:
-  explicit Offload(size_t threads) : workers_(threads) {}
+  explicit Offload(size_t threads) : workers_(threads, "sluice-cpu") {}
 
   // Runs `function`, which does not touch the shard's state, on a worker thread and gives its result or throws its
   // exception.  What waits for a thread waits in its caller's frame: the queue is as long as the number of callers.  A
@@ -51,6 +51,7 @@ class Offload::Job : public Runnable, private StopCallback {
   void ThrowUnlessWorked() const;
 
  private:
+  enum class Stage : unsigned char { kQueued, kWorked, kDropped };
   bool Begin(const Context& context) noexcept;
   void Run() noexcept final;
   void OnStop() noexcept override;
@@ -58,7 +59,7 @@ class Offload::Job : public Runnable, private StopCallback {
   Workers& workers_;
   Engine& engine_;
   const Lane lane_;
-  bool worked_ = false;
+  Stage stage_ = Stage::kQueued;
   std::coroutine_handle<> task_;
 };
 

@@ -17,17 +17,6 @@ namespace sluice::runtime {
 
 namespace detail {
 
-// A message that calls a member of the object it is part of.
-template <typename Owner, void (Owner::*kMethod)() noexcept>
-class Step final : public Runnable {
- public:
-  explicit Step(Owner& owner) noexcept : owner_(owner) {}
-  void Run() noexcept override { (owner_.*kMethod)(); }
-
- private:
-  Owner& owner_;
-};
-
 // The result of a task that runs elsewhere.
 template <typename T>
 class Outcome {

@@ -17,4 +17,15 @@ class Runnable : public ListHook {
   ~Runnable() = default;
 };
 
+// Calls a member of the object that it is part of: for objects with several such calls to make.
+template <typename Owner, void (Owner::*kMethod)() noexcept>
+class Step final : public Runnable {
+ public:
+  explicit Step(Owner& owner) noexcept : owner_(owner) {}
+  void Run() noexcept override { (owner_.*kMethod)(); }
+
+ private:
+  Owner& owner_;
+};
+
 }  // namespace sluice::runtime

@@ -36,7 +36,7 @@ class Scope {
 
  private:
   class Child;
-  void OnEnd(Child& child) noexcept;
+  void OnEnd(std::exception_ptr error) noexcept;
 
   Engine& engine_;
   const std::string name_;

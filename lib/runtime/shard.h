@@ -3,11 +3,14 @@
 // A fixed set of threads, each with its own engine.  State belongs to one of them; the others reach it with RunOn().
 
 #include <cstddef>
+#include <exception>
+#include <latch>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "runtime/engine.h"
+#include "runtime/event.h"
 
 namespace sluice::runtime {
 
@@ -22,9 +25,14 @@ class Shard {
  private:
   friend class Shards;
   explicit Shard(size_t index) noexcept : index_(index) {}
+  // Ends the loop; posted from another thread.
+  void OnClose() noexcept { closing_.Set(); }
+
   const size_t index_;
   std::unique_ptr<Engine> engine_;
   std::thread::id thread_id_;
+  Event closing_;
+  Step<Shard, &Shard::OnClose> close_{*this};
 };
 
 class Shards {
@@ -42,9 +50,11 @@ class Shards {
 
  private:
   struct Start;
-  void ThreadMain(size_t index, EngineKind kind, Start& start) noexcept;
+  void ThreadMain(Shard& shard, EngineKind kind, Start& start) noexcept;
+  void Close() noexcept;
 
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::latch left_;  // no engine goes before all loops have ended: until then any shard may post to any other
   std::vector<std::thread> threads_;
 };
 

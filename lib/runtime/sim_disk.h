@@ -3,14 +3,12 @@
 // The files of the simulator: what a file system promises and not more.  Written data and changed names are seen at
 // once, but survive a crash only when they were synced.
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "base/bytes.h"
@@ -42,7 +40,8 @@ class SimDisk {
   uint64_t changes() const noexcept { return changes_; }
 
   void SetCapacity(uint64_t bytes) noexcept { capacity_ = bytes; }
-  uint64_t used() const noexcept { return pages_used_ * kPage; }
+  // Bytes of file data, in whole pages.
+  uint64_t used() const noexcept { return pages_used_ * 4096; }
 
   // For tests: the content as a reader sees it now; empty optional when there is no such file.
   std::optional<std::vector<std::byte>> Content(std::string_view path) const;
@@ -55,7 +54,7 @@ class SimDisk {
   using NodePtr = std::shared_ptr<Node>;
   // Sets `node` when the result is 0.
   int Open(std::string_view path, int flags, NodePtr& node);
-  int64_t Read(Node& node, MutableBytes dst, uint64_t offset) const;
+  int64_t Read(const Node& node, MutableBytes dst, uint64_t offset) const;
   int64_t Write(Node& node, ConstBytes src, uint64_t offset);
   int64_t Sync(Node& node);
   int64_t Truncate(Node& node, uint64_t size);
@@ -68,8 +67,6 @@ class SimDisk {
   int64_t List(std::string_view path, uint64_t most, std::vector<std::string>& names) const;
 
  private:
-  static constexpr uint64_t kPage = 4096;
-  static constexpr uint64_t kSector = 512;
   // A change of a name that a crash may undo.
   struct NameChange {
     std::string from;  // empty: made or linked
@@ -79,10 +76,15 @@ class SimDisk {
   using Names = std::map<std::string, NodePtr, std::less<>>;
 
   bool Changing();
-  void ApplyDurably(const NameChange& change);
   NodePtr Find(std::string_view path) const;
-  bool ParentExists(std::string_view path) const;
   bool HasChildren(std::string_view path) const;
+  int AddNode(std::string_view path, bool directory, NodePtr& node);
+  int64_t RemoveName(std::string_view path, const NodePtr& node);
+  void Unlinked(Node& node);
+  template <typename Change>
+  int64_t ChangeData(Node& node, Change change);
+  static void Move(Names& names, const NameChange& change);
+  void ApplyDurably(const NameChange& change);
 
   uint64_t capacity_;
   uint64_t pages_used_ = 0;

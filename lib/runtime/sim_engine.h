@@ -4,14 +4,13 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
-#include <string>
 #include <vector>
 
 #include "base/rng.h"
 #include "runtime/engine.h"
 #include "runtime/op.h"
 #include "runtime/sim_disk.h"
+#include "runtime/sim_sockets.h"
 
 namespace sluice::runtime {
 
@@ -29,7 +28,6 @@ class SimEngine final : public Engine {
  public:
   // `disk` outlives the engine.
   SimEngine(SimDisk& disk, uint64_t seed, const SimFaults& faults = SimFaults());
-  ~SimEngine() override;
 
   std::string_view name() const noexcept override { return "simulator"; }
   TimePoint Now() const noexcept override { return now_; }
@@ -43,22 +41,30 @@ class SimEngine final : public Engine {
   // An operation takes effect at one moment and is reported at a later one; a crash may come between.
   struct Pending {
     Op* op;
-    TimePoint at;
+    TimePoint at;  // of the next of the two; kNever: waits for a descriptor
     bool done = false;
     int64_t result = 0;
   };
-  class Sockets;
+  struct OpenFile {
+    SimDisk::NodePtr node;
+    int flags = 0;
+  };
+  static constexpr TimePoint kNever = TimePoint::max();
+  static constexpr int kFirstFd = 1 << 20;  // far from those of the real kernel
 
   void Start(Op& op) noexcept override;
   void RequestCancel(Op& op) noexcept override;
   void Poll(std::optional<Duration> wait) noexcept override;
   void Interrupt() noexcept override {}
 
-  int64_t Perform(const Request& request);
-  int64_t Transfer(const Request& request);
-  int64_t OpenFile(const Request& request);
+  void ScheduleWaits() noexcept;
   bool IsReady(const Request& request) const;
-  Duration Latency() noexcept;
+  int64_t Perform(const Request& request);
+  int64_t Open(const Request& request);
+  int64_t OnFile(const Request& request);
+  int64_t Transfer(const Request& request, const OpenFile& file);
+  int64_t CloseNow(int fd);
+  TimePoint Later() noexcept;
 
   SimDisk& disk_;
   const uint64_t seed_;
@@ -66,11 +72,9 @@ class SimEngine final : public Engine {
   SimFaults faults_;
   TimePoint now_{};
   std::vector<Pending> pending_;
-  std::map<int, SimDisk::NodePtr> files_;
-  std::unique_ptr<Sockets> sockets_;
+  std::map<int, OpenFile> files_;
+  SimSockets sockets_;
   int next_fd_ = kFirstFd;
-
-  static constexpr int kFirstFd = 1 << 20;  // far from those of the real kernel
 };
 
 }  // namespace sluice::runtime

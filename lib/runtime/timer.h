@@ -41,7 +41,7 @@ class TimerHeap {
   // Allowed for a timer that is not armed.
   void Disarm(Timer& timer) noexcept;
   std::optional<TimePoint> NextDue() const noexcept;
-  // Fires the timers that are due at `now`; those armed meanwhile wait for the next call.
+  // Fires the timers that are due at `now`, at most as many as are armed at the call.
   void FireDue(TimePoint now) noexcept;
 
  private:

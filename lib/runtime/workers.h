@@ -19,8 +19,9 @@ enum class Lane : unsigned char { kDemand, kBackground };
 // long as the number of tasks that wait, and adding to it cannot fail.
 class Workers {
  public:
-  // Starts `threads` (>= 1) threads.
-  explicit Workers(size_t threads);
+  // Starts `threads` (>= 1) threads; `name`, at most 15 characters, is what ps shows.  Throws kLimit when the system
+  // has no more of them.
+  Workers(size_t threads, const char* name);
   // The queue is empty by then, or it aborts; waits for the threads to end.
   ~Workers();
 
@@ -30,7 +31,8 @@ class Workers {
   bool Remove(const Runnable& work) noexcept;
 
  private:
-  void ThreadMain() noexcept;
+  void ThreadMain(const char* name) noexcept;
+  void Close() noexcept;
   Runnable* Next() noexcept;
 
   std::mutex mutex_;

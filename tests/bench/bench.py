@@ -171,10 +171,12 @@ def main():
                 measure_first_bytes(system, results, largest)
         measure_many_mounts(ours, results, file_list)
 
-    print(f"\n{platform.release()}, {os.cpu_count()} CPUs, medians of {options.runs}, image of {image.tar.stat().st_size / 1e6:.0f} MB\n")
+    size = image.tar.stat().st_size
+    print(f"\n{platform.release()}, {os.cpu_count()} CPUs, medians of {options.runs}, image of {size / 1e6:.0f} MB\n")
     print_table(results, ["sluice", "limit", *(system.name for system in servers if system is not ours)])
     if options.json:
-        options.json.write_text(json.dumps({"kernel": platform.release(), "cpus": os.cpu_count(), "results": results.as_json()}, indent=1))
+        document = {"kernel": platform.release(), "cpus": os.cpu_count(), "results": results.as_json()}
+        options.json.write_text(json.dumps(document, indent=1))
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ class Nydus:
     def convert(self):
         shutil.rmtree(self._blobs, ignore_errors=True)
         self._blobs.mkdir()
-        return processes.timed(["nydus-image", "create", "--log-level", "error", "-t", "tar-rafs", "-B", self._bootstrap, "-D", self._blobs,
-                                self._image.tar])
+        return processes.timed(["nydus-image", "create", "--log-level", "error", "-t", "tar-rafs", "-B", self._bootstrap,
+                                "-D", self._blobs, self._image.tar])
 
     def sizes(self):
         return sum(path.stat().st_size for path in self._blobs.iterdir()), self._bootstrap.stat().st_size

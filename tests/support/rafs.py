@@ -25,6 +25,7 @@ def chunks(bootstrap):
     blobs = [bootstrap[o:o + 64].decode() for o in range(blob_table, blob_table + blob_bytes, BLOB_ENTRY)]
     found = []
     for offset in range(chunk_table, chunk_table + chunk_bytes, CHUNK_ENTRY):
-        digest, blob, _, stored, plain, stored_offset, plain_offset, _, index = struct.unpack_from("<32sIIIIQQQI", bootstrap, offset)
+        fields = struct.unpack_from("<32sIIIIQQQI", bootstrap, offset)
+        digest, blob, _, stored, plain, stored_offset, plain_offset, _, index = fields
         found.append(Chunk(digest, blobs[blob], index, stored_offset, stored, plain_offset, plain))
     return found

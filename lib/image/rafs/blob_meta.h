@@ -20,6 +20,8 @@ constexpr uint64_t kBlobMetaHeaderSize = 4096;
 constexpr uint64_t kChunkInfoV1Size = 16;
 constexpr uint64_t kChunkInfoV2Size = 24;
 constexpr uint64_t kInflateContextSize = 40;
+// 2^24 V2 entries (nydus storage/src/meta, BLOB_CCT_V2_MAX_SIZE).
+constexpr uint64_t kMaxChunkInfoSize = (uint64_t{1} << 24) * kChunkInfoV2Size;
 
 struct BlobMetaHeader {
   uint32_t features = 0;  // blob_feature::…

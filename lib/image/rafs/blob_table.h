@@ -11,6 +11,7 @@
 namespace sluice::image::rafs {
 
 constexpr uint64_t kBlobEntrySize = 256;
+constexpr uint64_t kBlobIdSize = 64;                 // an entry starts with its id
 constexpr uint64_t kMaxBlobs = 254;                  // the device id of a chunk index has 8 bits; 0 is the bootstrap
 constexpr uint64_t kMaxChunksPerBlob = 1u << 24;     // RAFS_MAX_CHUNKS_PER_BLOB
 constexpr uint64_t kMaxStoredBlobSize = 1ull << 40;  // chunk infos hold 40-bit offsets

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Blobs as files named by their id in a directory: nydus's blob directory, or blobs/sha256 of an OCI layout.
+
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace sluice::backend {
+
+class LocalBackend final : public Backend {
+ public:
+  // `directories`: absolute paths; a blob is taken from the first that has it.
+  explicit LocalBackend(std::vector<std::string> directories) : directories_(std::move(directories)) {}
+
+  // The source opens the file at its first read, and anew after each failure: a blob that was missing or broken and is
+  // put in its place is found without further ado.
+  std::unique_ptr<BlobSource> Open(const BlobId& id) const override;
+
+ private:
+  std::vector<std::string> directories_;
+};
+
+}  // namespace sluice::backend

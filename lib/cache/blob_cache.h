@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The cache of one blob: makes ranges of its cache file ready.  Owned by the blob's shard; not thread-safe.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/error.h"
+#include "base/range.h"
+#include "cache/blob_layout.h"
+#include "cache/cache_limits.h"
+#include "cache/cache_shard.h"
+#include "cache/chunk_map.h"
+#include "cache/fetcher.h"
+#include "cache/map_file.h"
+#include "cache/read_ahead.h"
+#include "cache/readers.h"
+#include "runtime/event.h"
+#include "runtime/file.h"
+#include "runtime/scope.h"
+
+namespace sluice::cache {
+
+class BlobCache;
+
+// Since the cache was opened.
+struct BlobStats {
+  uint64_t hits = 0;                  // demands that found all their chunks ready
+  uint64_t misses = 0;                // demands that had to wait
+  uint64_t errors = 0;                // demands that failed
+  uint64_t fetched_stored_bytes = 0;  // read from the backend
+  uint64_t fetched_plain_bytes = 0;   // made ready
+  uint64_t ahead_plain_bytes = 0;     // of these, fetched before anybody asked
+  uint64_t refetches = 0;             // of chunks whose bytes were wrong or could not be read
+  uint64_t checkpoint_errors = 0;     // the map file could not be brought up to date; tried again later
+};
+
+// The door that serves the blob.  Called on the blob's shard, from inside the cache: return soon, await nothing.
+class BlobObserver {
+ public:
+  virtual ~BlobObserver() = default;
+  // Every chunk is ready: the kernel may read the data file without asking.
+  virtual void OnComplete(BlobCache& blob) noexcept = 0;
+  // A complete blob is complete no longer: syncing the data file failed with `error`, and what was not on record counts
+  // as lost.  The kernel has to ask again.
+  virtual void OnIncomplete(BlobCache& blob, const Error& error) noexcept = 0;
+};
+
+class BlobCache final : private FetchSink {
+ public:
+  // Made by BlobStore::Acquire.  `shard` outlives the cache.
+  BlobCache(CacheShard& shard, std::shared_ptr<const BlobLayout> layout, std::string data_path, MapFile map_file,
+            ChunkMap map);
+  ~BlobCache() override;
+
+  const BlobLayout& layout() const noexcept { return *layout_; }
+  // The sparse file of layout().plain_size() bytes that the kernel reads.
+  const std::string& data_path() const noexcept { return data_path_; }
+
+  // Gives the cache the file that it writes into: open for reading and writing, raising no events.  Once.  Before that
+  // the cache answers what is ready, but cannot fetch: Ensure throws kBusy.
+  void AttachData(runtime::File data);
+  bool has_data() const noexcept { return static_cast<bool>(data_); }
+
+  // The bytes of `plain` are in the data file: verified, or zero because no chunk holds them.  The question of a
+  // reader: it is counted and drives the read-ahead.  False: call Ensure().  Any range will do.
+  bool TryHit(ByteRange plain) noexcept;
+  // Ends when TryHit would be true.  Throws kCorrupt when a chunk's bytes stay wrong, kNotFound, kIo, kNoSpace,
+  // kTimeout (limits.fetch_timeout per limits.demand_step), kStopped; the message names blob and chunk.  Nothing
+  // sticks: the next call tries anew.
+  runtime::Task<void> Ensure(ByteRange plain);
+
+  // Every chunk is ready.
+  bool complete() const noexcept { return map_.complete(); }
+  uint64_t ready_bytes() const noexcept { return ready_bytes_; }  // of layout().chunk_bytes()
+  BlobStats stats() const noexcept;
+  // Null: none.  The observer outlives the cache or is taken away before.
+  void SetObserver(BlobObserver* observer) noexcept { observer_ = observer; }
+
+  // Where stored bytes come from.  With several sources, a fetch that fails goes on with the next.
+  void AddSource(std::shared_ptr<backend::BlobSource> source) { fetcher_.sources().Add(std::move(source)); }
+  void RemoveSource(const backend::BlobSource& source) { fetcher_.sources().Remove(source); }
+
+  // Makes what is ready survive a crash: syncs the data file, then writes the map file.
+  // Throws kIo, kNoSpace; nothing is on record then that is not durable.
+  runtime::Task<void> Checkpoint();
+  // Ends all fetches and checkpoints; an error of the checkpoint only costs what was not on record.  The last call; no
+  // Ensure() is running.
+  runtime::Task<void> Close();
+
+ private:
+  ChunkSpan FirstStep(ChunkSpan want) const noexcept;
+  void StartDemand(ChunkSpan want);
+  void FetchAhead();
+  ChunkSpan NextRunAhead() const noexcept;
+  runtime::Task<void> Fly(ChunkSpan run, runtime::Lane lane);
+  void OnWritten(ChunkSpan chunks, runtime::Lane lane) override;
+  runtime::Task<void> CheckpointLater();
+  void LoseUnsaved(const Error& error);
+  uint64_t CountReadyBytes() const noexcept;
+
+  CacheShard& shard_;
+  const std::shared_ptr<const BlobLayout> layout_;
+  const std::string data_path_;
+  MapFile map_file_;
+  ChunkMap map_;
+  runtime::File data_;
+  Fetcher fetcher_;
+  Readers readers_;
+  ReadAhead read_ahead_;
+  BlobObserver* observer_ = nullptr;
+  BlobStats stats_;
+  uint64_t ready_bytes_ = 0;
+
+  uint32_t flights_ahead_ = 0;
+  TimePoint ahead_not_before_{};  // after a failure of a flight ahead
+  uint64_t unsaved_bytes_ = 0;    // made ready since the last checkpoint began
+  bool checkpoint_planned_ = false;
+  runtime::Event checkpoint_due_;
+  runtime::Semaphore checkpointing_{1};
+  runtime::Scope scope_;
+};
+
+}  // namespace sluice::cache

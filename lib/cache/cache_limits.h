@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Every bound of the cache in one place.  The defaults keep a daemon with two shards below 48 MiB of memory.
+
+#include <chrono>
+#include <cstdint>
+
+#include "base/clock.h"
+#include "base/limits.h"
+
+namespace sluice::cache {
+
+// How much one fetch takes at once.  A run is never shorter than one chunk, whatever these say.
+struct RunLimits {
+  uint64_t plain_bytes = 1 * kMiB;
+  uint64_t stored_bytes = 1 * kMiB;
+  uint64_t stored_gap = 64 * kKiB;  // bytes between two stored chunks that are read and thrown away
+};
+
+struct ReadAheadLimits {
+  uint64_t threshold = 2 * kMiB;      // bytes read in order before anything is fetched ahead
+  uint64_t max_window = 128 * kMiB;   // ahead of the reader
+  uint64_t step = 2 * kMiB;           // a window grows by at least this much: what is fetched ahead comes in large runs
+  uint64_t forward_slack = 1 * kMiB;  // a reader that skips less than this goes on with its stream
+  uint64_t backward_slack = 4 * kMiB;  // a reader that comes back by less than this has only changed the order
+};
+
+struct CacheLimits {
+  // Of one shard.  What is fetched ahead has memory of its own and so never keeps a reader waiting.
+  uint64_t demand_buffers = 4 * kMiB;
+  uint64_t background_buffers = 6 * kMiB;
+  RunLimits demand;
+  RunLimits background{.plain_bytes = 2 * kMiB, .stored_bytes = 1 * kMiB};
+  ReadAheadLimits read_ahead;
+  uint32_t background_flights = 2;     // per blob
+  uint64_t inline_bytes = 256 * kKiB;  // plain bytes that the shard decompresses itself; more goes to a CPU worker
+  uint32_t refetches = 2;  // of a chunk whose bytes are wrong, straight from the backend, before a reader gets an error
+  uint64_t demand_step = 8 * kMiB;                   // plain bytes of one demand that are fetched at once
+  Duration fetch_timeout = std::chrono::seconds(5);  // of one run and of a reader's step, refetches included
+  Duration ahead_pause = std::chrono::seconds(1);    // of fetching ahead, after a failure of it
+  Duration checkpoint_interval = std::chrono::seconds(5);
+  uint64_t checkpoint_bytes = 256 * kMiB;  // of new plain bytes: checkpoint before the interval is over
+};
+
+}  // namespace sluice::cache

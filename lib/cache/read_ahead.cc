@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/read_ahead.h"
+
+#include <algorithm>
+
+namespace sluice::cache {
+
+bool ReadAhead::Continues(const Stream& stream, uint64_t offset) const noexcept {
+  if (stream.next == 0) return false;
+  const uint64_t reach = std::max(stream.next + limits_.forward_slack, stream.window_end);
+  return offset <= reach && offset + limits_.backward_slack >= stream.next && offset >= stream.begin;
+}
+
+ReadAhead::Stream& ReadAhead::FindOrReplace(ByteRange plain) noexcept {
+  auto found = std::find_if(streams_.begin(), streams_.end(),
+                            [&](const Stream& stream) { return Continues(stream, plain.offset); });
+  if (found == streams_.end()) {
+    // A jump.  Half of the credit goes along: a reader of whole directories jumps, too.
+    const uint64_t inherited = streams_.front().credit / 2;
+    found = std::prev(streams_.end());
+    *found = Stream{.begin = plain.offset,
+                    .inherited = inherited,
+                    .next = plain.offset,
+                    .credit = inherited,
+                    .window_end = plain.offset};
+  }
+  std::rotate(streams_.begin(), found, std::next(found));
+  return streams_.front();
+}
+
+bool ReadAhead::OnDemand(ByteRange plain) noexcept {
+  if (plain.empty() || plain.offset >= blob_end_) return false;
+  const uint64_t end = plain.length > blob_end_ - plain.offset ? blob_end_ : plain.end();
+  Stream& stream = FindOrReplace({plain.offset, end - plain.offset});
+
+  const uint64_t length = end - plain.offset;
+  stream.credit += length;
+  if (plain.offset > stream.next) {
+    const uint64_t penalty = std::min(stream.credit, 2 * (plain.offset - stream.next));
+    stream.credit -= penalty;
+    stream.penalty += penalty;
+  } else if (plain.offset < stream.next) {
+    const uint64_t refund = std::min(stream.penalty, 2 * length);
+    stream.credit += refund;
+    stream.penalty -= refund;
+  }
+  stream.next = std::max(stream.next, end);
+  // Reading the same bytes over and over earns nothing.
+  stream.credit = std::min(stream.credit, stream.inherited + (stream.next - stream.begin));
+  if (stream.credit < limits_.threshold) return false;
+
+  const uint64_t window = std::min(2 * stream.credit, limits_.max_window);
+  const uint64_t target = window > blob_end_ - stream.next ? blob_end_ : stream.next + window;
+  const uint64_t from = std::max(stream.window_end, stream.next);
+  if (target <= from || (target - from < limits_.step && target != blob_end_)) return false;
+  stream.window_end = target;
+  return true;
+}
+
+ByteRange ReadAhead::Window(size_t i) const noexcept {
+  const Stream& stream = streams_[i];
+  return stream.window_end > stream.next ? ByteRange{stream.next, stream.window_end - stream.next} : ByteRange{};
+}
+
+}  // namespace sluice::cache

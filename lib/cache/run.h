@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Which missing chunks one fetch takes together.  Pure.
+
+#include "cache/blob_layout.h"
+#include "cache/cache_limits.h"
+#include "cache/chunk_map.h"
+
+namespace sluice::cache {
+
+// The longest run of missing chunks that begins at the missing chunk `first` and ends before `end`: without a hole in
+// the cache file, in stored order with small gaps only, within `limits`.
+ChunkSpan RunAt(const BlobLayout& layout, const ChunkMap& map, uint32_t first, uint32_t end, const RunLimits& limits);
+
+// What the run covers: in the cache file (whole blocks), in the blob.
+ByteRange PlainBlocks(const BlobLayout& layout, ChunkSpan run);
+ByteRange StoredBytes(const BlobLayout& layout, ChunkSpan run);
+
+}  // namespace sluice::cache

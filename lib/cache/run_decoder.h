@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Stored bytes of a run to verified plain blocks.  Pure computation: for the shard when it is little, else for a CPU
+// worker.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "cache/blob_layout.h"
+#include "codec/chunk_codec.h"
+
+namespace sluice::cache {
+
+// One chunk of a run that is not in the cache file, and why.
+struct ChunkFailure {
+  uint32_t position;
+  Error error;  // names blob and chunk
+};
+
+// "blob '<id>', chunk 7" or "blob '<id>', chunks 7 to 9": the beginning of each message about a run.
+std::string NameOf(const BlobLayout& layout, ChunkSpan run);
+
+// Decompresses and verifies the chunks of `run` one by one.  `stored`: StoredBytes(layout, run).  `plain`:
+// PlainBlocks(layout, run), filled except where a chunk failed; zeros behind each chunk up to its block's end.
+std::vector<ChunkFailure> DecodeRun(const BlobLayout& layout, ChunkSpan run, ConstBytes stored, MutableBytes plain,
+                                    codec::ChunkDecoder& decoder);
+
+}  // namespace sluice::cache

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/semaphore.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace sluice::runtime {
+
+Permit::Permit(Permit&& other) noexcept
+    : semaphore_(std::exchange(other.semaphore_, nullptr)), amount_(std::exchange(other.amount_, 0)) {}
+
+Permit& Permit::operator=(Permit&& other) noexcept {
+  if (this != &other) {
+    Release();
+    semaphore_ = std::exchange(other.semaphore_, nullptr);
+    amount_ = std::exchange(other.amount_, 0);
+  }
+  return *this;
+}
+
+void Permit::Release() noexcept {
+  if (semaphore_ != nullptr) std::exchange(semaphore_, nullptr)->Release(std::exchange(amount_, 0));
+}
+
+Semaphore::~Semaphore() { SLUICE_CHECK(free_ == budget_, "a semaphore is destroyed before its permits"); }
+
+Task<Permit> Semaphore::Acquire(uint64_t amount) {
+  amount = std::min(amount, budget_);
+  if (empty() && amount <= free_) {
+    free_ -= amount;
+  } else {
+    co_await Waiter(*this, amount);  // Serve() has taken the amount for us
+  }
+  co_return Permit(*this, amount);
+}
+
+void Semaphore::Release(uint64_t amount) noexcept {
+  free_ += amount;
+  Serve();
+}
+
+void Semaphore::Serve() noexcept {
+  while (!empty() && front()->amount() <= free_) {
+    free_ -= front()->amount();
+    WakeFirst();
+  }
+}
+
+}  // namespace sluice::runtime
