@@ -58,7 +58,9 @@ struct ArchiveReader::State {
 
 ArchiveReader::ArchiveReader(codec::ByteSource& tar) : state_(std::make_unique<State>(tar)) {
   archive* const handle = state_->handle.get();
+  // Told what it is: its guess would be wrong for odd headers that it can read.
   SLUICE_CHECK(handle != nullptr && archive_read_support_format_tar(handle) == ARCHIVE_OK &&
+                   archive_read_set_format(handle, ARCHIVE_FORMAT_TAR) == ARCHIVE_OK &&
                    archive_read_set_callback_data(handle, state_.get()) == ARCHIVE_OK &&
                    archive_read_set_read_callback(handle, State::OnRead) == ARCHIVE_OK,
                "libarchive makes a tar reader");

@@ -50,24 +50,23 @@ std::string_view GetString(const std::array<std::byte, kTarBlock>& block, const 
   return text.substr(0, text.find('\0'));
 }
 
-// Octal digits between spaces and NULs (nothing else counts as 0), or GNU's base-256.
-int64_t GetNumber(const std::array<std::byte, kTarBlock>& block, const Field& field) {
-  std::string_view text = Get(block, field);
+// Octal digits between spaces and NULs (nothing else counts as 0), or GNU's base-256.  nullopt for anything else, and
+// for what does not fit into 64 bits with a sign.
+std::optional<int64_t> ParseNumber(std::string_view text) {
   const auto first = static_cast<unsigned char>(text[0]);
   if ((first & 0x80) != 0) {
-    // Two's complement, big endian, the top bit of the first byte aside; no more than 63 bits of value.
+    // Two's complement, big endian, after the topmost bit.
     const bool negative = (first & 0x40) != 0;
-    const auto filler = static_cast<unsigned char>(negative ? 0xFF : 0);
-    uint64_t value = negative ? UINT64_MAX : 0;
+    const unsigned char filler = negative ? 0xFF : 0;
+    uint64_t value = 0;
     for (size_t i = 0; i < text.size(); ++i) {
       auto byte = static_cast<unsigned char>(text[i]);
-      if (i == 0) byte = static_cast<unsigned char>(negative ? byte : byte & 0x7F);
-      if (i + 8 < text.size() && byte != filler)
-        Throw(Errc::kCorrupt, "header field '{}' has more than 64 bits", field.name);
+      if (i == 0 && !negative) byte = static_cast<unsigned char>(byte & 0x7F);
+      if (i + sizeof(value) < text.size() && byte != filler) return std::nullopt;
       value = value << 8 | byte;
     }
     const auto number = static_cast<int64_t>(value);
-    if ((number < 0) != negative) Throw(Errc::kCorrupt, "header field '{}' has more than 63 bits", field.name);
+    if ((number < 0) != negative) return std::nullopt;
     return number;
   }
   constexpr std::string_view kFill(" \0", 2);
@@ -77,10 +76,16 @@ int64_t GetNumber(const std::array<std::byte, kTarBlock>& block, const Field& fi
   const std::string_view digits = text.substr(0, text.find_first_of(kFill));
   if (text.find_first_not_of(kFill, digits.size()) != std::string_view::npos ||
       digits.find_first_not_of("01234567") != std::string_view::npos)
-    Throw(Errc::kCorrupt, "header field '{}' is no octal number", field.name);
+    return std::nullopt;
   int64_t number = 0;  // at most 12 digits of 3 bits
   for (const char digit : digits) number = number * 8 + (digit - '0');
   return number;
+}
+
+int64_t GetNumber(const std::array<std::byte, kTarBlock>& block, const Field& field) {
+  const auto number = ParseNumber(Get(block, field));
+  if (!number) Throw(Errc::kCorrupt, "header field '{}' is no number below 2^63", field.name);
+  return *number;
 }
 
 bool ChecksumIsRight(const std::array<std::byte, kTarBlock>& block) {
@@ -93,7 +98,7 @@ bool ChecksumIsRight(const std::array<std::byte, kTarBlock>& block) {
     unsigned_sum += value;
     signed_sum += static_cast<signed char>(value);
   }
-  const int64_t stored = GetNumber(block, kChecksum);
+  const auto stored = ParseNumber(Get(block, kChecksum));
   return stored == unsigned_sum || stored == signed_sum;
 }
 
@@ -307,10 +312,11 @@ void TarScanner::OnMember(const Block& block, char type, uint64_t size) {
     default: Throw(Errc::kUnsupported, "'{}' is of type {:#04x}", member_.name, static_cast<unsigned char>(type));
   }
   const bool has_data = member_.type == '0' || member_.type == 'S';
-  if (!has_data && size > 0) Throw(Errc::kCorrupt, "'{}' of type '{}' has {} bytes of data", member_.name, type, size);
+  if (!has_data && size > 0)
+    Throw(Errc::kCorrupt, "'{}' of type '{}' has {} bytes of data", member_.name, member_.type, size);
   const auto is_sparse_record = [](const PaxRecord& record) { return record.key.starts_with("GNU.sparse."); };
   if (member_.type != '0' && std::ranges::any_of(member_.pax, is_sparse_record))
-    Throw(Errc::kCorrupt, "'{}' of type '{}' has PAX records of a sparse file", member_.name, type);
+    Throw(Errc::kCorrupt, "'{}' of type '{}' has PAX records of a sparse file", member_.name, member_.type);
   if (member_.type != '5' && member_.name.ends_with('/'))
     Throw(Errc::kCorrupt, "'{}' is no directory and ends with '/'", member_.name);
 
