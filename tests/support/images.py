@@ -172,7 +172,7 @@ def make(name):
     with open(root / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not final.exists():
-            for old in root.glob(f"{name}-????????????????"):
+            for old in [*root.glob(f"{name}-????????????????"), *root.glob(f".{name}.*")]:  # other recipes, broken off
                 shutil.rmtree(old)
             work = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}.", dir=root))
             try:
