@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
+
 namespace sluice::cache {
 
 bool ReadAhead::Continues(const Stream& stream, uint64_t offset) const noexcept {
@@ -11,18 +13,14 @@ bool ReadAhead::Continues(const Stream& stream, uint64_t offset) const noexcept 
   return offset <= reach && offset + limits_.backward_slack >= stream.next && offset >= stream.begin;
 }
 
-ReadAhead::Stream& ReadAhead::FindOrReplace(ByteRange plain) noexcept {
-  auto found = std::find_if(streams_.begin(), streams_.end(),
-                            [&](const Stream& stream) { return Continues(stream, plain.offset); });
+ReadAhead::Stream& ReadAhead::FindOrReplace(uint64_t offset) noexcept {
+  auto found =
+      std::find_if(streams_.begin(), streams_.end(), [&](const Stream& stream) { return Continues(stream, offset); });
   if (found == streams_.end()) {
     // A jump.  Half of the credit goes along: a reader of whole directories jumps, too.
     const uint64_t inherited = streams_.front().credit / 2;
     found = std::prev(streams_.end());
-    *found = Stream{.begin = plain.offset,
-                    .inherited = inherited,
-                    .next = plain.offset,
-                    .credit = inherited,
-                    .window_end = plain.offset};
+    *found = Stream{.begin = offset, .inherited = inherited, .next = offset, .credit = inherited, .window_end = offset};
   }
   std::rotate(streams_.begin(), found, std::next(found));
   return streams_.front();
@@ -30,16 +28,18 @@ ReadAhead::Stream& ReadAhead::FindOrReplace(ByteRange plain) noexcept {
 
 bool ReadAhead::OnDemand(ByteRange plain) noexcept {
   if (plain.empty() || plain.offset >= blob_end_) return false;
-  const uint64_t end = plain.length > blob_end_ - plain.offset ? blob_end_ : plain.end();
-  Stream& stream = FindOrReplace({plain.offset, end - plain.offset});
+  // In whole blocks: whoever reads the end of a file has not skipped the rest of its last block.
+  const uint64_t begin = AlignDown(plain.offset, kBlockSize);
+  const uint64_t end = plain.length > blob_end_ - plain.offset ? blob_end_ : AlignUp(plain.end(), kBlockSize);
+  const uint64_t length = end - begin;
+  Stream& stream = FindOrReplace(begin);
 
-  const uint64_t length = end - plain.offset;
   stream.credit += length;
-  if (plain.offset > stream.next) {
-    const uint64_t penalty = std::min(stream.credit, 2 * (plain.offset - stream.next));
+  if (begin > stream.next) {
+    const uint64_t penalty = std::min(stream.credit, 2 * (begin - stream.next));
     stream.credit -= penalty;
     stream.penalty += penalty;
-  } else if (plain.offset < stream.next) {
+  } else if (begin < stream.next) {
     const uint64_t refund = std::min(stream.penalty, 2 * length);
     stream.credit += refund;
     stream.penalty -= refund;

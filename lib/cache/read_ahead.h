@@ -17,7 +17,7 @@ class ReadAhead {
  public:
   static constexpr size_t kStreams = 8;
 
-  // `blob_end`: the end of the plain address space; no window reaches beyond it.
+  // `blob_end`: the end of the plain address space, a multiple of kBlockSize; no window reaches beyond it.
   ReadAhead(uint64_t blob_end, const ReadAheadLimits& limits) noexcept : blob_end_(blob_end), limits_(limits) {}
 
   // A reader asks for `plain`, be it there already or not.  True: a window has grown.
@@ -38,7 +38,7 @@ class ReadAhead {
     uint64_t window_end = 0;  // >= next when something is worth fetching
   };
 
-  Stream& FindOrReplace(ByteRange plain) noexcept;
+  Stream& FindOrReplace(uint64_t offset) noexcept;
   bool Continues(const Stream& stream, uint64_t offset) const noexcept;
 
   uint64_t blob_end_;
