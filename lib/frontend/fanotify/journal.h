@@ -7,7 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -50,6 +50,8 @@ class Journal {
   // What the previous process left.  These slots stay taken until Clear.  Unreadable slots are reported as an event
   // without descriptor (fd -1).
   const std::vector<StaleEvent>& stale() const noexcept { return stale_; }
+  // The same; from now on they are the caller's to remember.
+  std::vector<StaleEvent> TakeStale() noexcept { return std::exchange(stale_, {}); }
 
   // A free slot, empty; nullopt when kSlots are taken.
   std::optional<uint32_t> Take() noexcept;
