@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mount_service.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "frontend/erofs_mount.h"
+#include "image_loader.h"
+#include "mount_points.h"
+#include "runtime/combine.h"
+#include "runtime/run_on.h"
+
+namespace sluice::daemon {
+
+using runtime::Task;
+
+namespace {
+
+// The path as the kernel will call it.  Blocks.
+std::string ResolveMountpoint(const std::string& mountpoint) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::canonical(mountpoint, error);
+  if (error) ThrowErrno(error.value(), "mountpoint '{}'", mountpoint);
+  if (!std::filesystem::is_directory(path)) {
+    Throw(Errc::kInvalidArgument, "mountpoint '{}' is not a directory", mountpoint);
+  }
+  return path.string();
+}
+
+bool IsMounted(const std::vector<MountPoint>& points, const MountRecord& record, const ImageStore& images) {
+  const MountPoint wanted{.path = record.path, .type = "erofs", .source = images.PathOf(record.bootstrap)};
+  return std::find(points.begin(), points.end(), wanted) != points.end();
+}
+
+}  // namespace
+
+MountService::MountService(const Parts& parts, const std::string& root, api::Status about)
+    : engine_(parts.engine),
+      blocking_(parts.blocking),
+      shards_(parts.shards),
+      log_(parts.log),
+      about_(std::move(about)),
+      root_(root),
+      images_(root + "/images"),
+      table_(root + "/mounts") {}
+
+MountService::~MountService() {
+  SLUICE_CHECK(mounts_.empty() && lingering_.empty(), "the mount service is destroyed while something is mounted");
+}
+
+// A request that is dropped half-way would leave half a mount: it is finished.
+Task<api::MountInfo> MountService::Mount(api::MountRequest request) {
+  const runtime::Permit alone = co_await changing_.Acquire(1);
+  co_return co_await runtime::WithoutStop(DoMount(std::move(request)));
+}
+
+Task<void> MountService::Unmount(std::string mountpoint) {
+  const runtime::Permit alone = co_await changing_.Acquire(1);
+  co_await runtime::WithoutStop(DoUnmount(std::move(mountpoint)));
+}
+
+Task<void> MountService::Sweep() {
+  const runtime::Permit alone = co_await changing_.Acquire(1);
+  co_await runtime::WithoutStop(DoSweep());
+}
+
+Task<bool> MountService::UnmountAll() {
+  const runtime::Permit alone = co_await changing_.Acquire(1);
+  co_return co_await runtime::WithoutStop(DoUnmountAll());
+}
+
+std::vector<api::MountInfo> MountService::List() const {
+  std::vector<api::MountInfo> list;
+  for (const auto& [path, entry] : mounts_) list.push_back(InfoOf(entry));
+  std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.mountpoint < b.mountpoint; });
+  return list;
+}
+
+Task<api::Status> MountService::GetStatus() {
+  api::Status status = about_;
+  for (const ShardServices::Member& member : shards_.members()) {
+    // The caller's frame is not touched by anybody else while the shard fills it in.
+    auto add = [&]() -> Task<void> {
+      member.service.AddTo(status);
+      co_return;
+    };
+    co_await runtime::RunOn(member.shard, std::move(add));
+  }
+  std::sort(status.blobs.begin(), status.blobs.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  status.mounts = mounts_.size() + lingering_.size();
+  co_return status;
+}
+
+Task<api::MountInfo> MountService::DoMount(api::MountRequest request) {
+  if (!request.mountpoint.starts_with('/')) {
+    Throw(Errc::kInvalidArgument, "mountpoint '{}' is not an absolute path", request.mountpoint);
+  }
+  const oci::Reference reference = oci::Reference::Parse(request.image);
+  auto resolve = [&] { return ResolveMountpoint(request.mountpoint); };
+  const std::string path = co_await blocking_.Run(engine_, std::move(resolve));
+  co_await DoSweep();
+  if (mounts_.contains(path))
+    Throw(Errc::kExists, "'{}' is mounted at '{}' already", mounts_.at(path).record.image, path);
+
+  Entry fresh;
+  fresh.record.image = std::move(request.image);
+  fresh.record.mountpoint = std::move(request.mountpoint);
+  fresh.record.path = path;
+  fresh.record.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  auto load = [&] {
+    const LoadedImage loaded = LoadImage(reference);
+    auto layouts = LayoutsOf(loaded.bootstrap, loaded.inlined_id);
+    fresh.record.bootstrap = images_.Put(loaded.bootstrap);
+    fresh.record.blob_directory = loaded.blob_directory;
+    fresh.record.inlined_id = loaded.inlined_id;
+    return layouts;
+  };
+  auto layouts = co_await blocking_.Run(engine_, std::move(load));
+  fresh.image = co_await ServedImage::Serve(shards_, std::move(layouts), fresh.record.blob_directory);
+
+  const auto entry = mounts_.emplace(path, std::move(fresh)).first;
+  std::exception_ptr failure;
+  try {
+    co_await MountImage(entry);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await entry->second.image->Opened();
+  if (failure) {
+    Entry failed = std::move(entry->second);
+    mounts_.erase(entry);
+    co_await Forget(std::move(failed));
+    std::rethrow_exception(failure);
+  }
+  entry->second.state = api::MountState::kMounted;
+  log_.Info("mounted '{}' at '{}'", entry->second.record.image, path);
+  co_return InfoOf(entry->second);
+}
+
+Task<void> MountService::MountImage(Entries::iterator entry) {
+  const MountRecord& record = entry->second.record;
+  const frontend::ErofsMount mount{.bootstrap = images_.PathOf(record.bootstrap),
+                                   .devices = entry->second.image->data_paths(),
+                                   .mountpoint = record.path};
+  auto run = [&] {
+    // The record first: there is no mount that the next worker does not know.
+    table_.Put(record);
+    frontend::MountErofs(mount);
+  };
+  co_await blocking_.Run(engine_, std::move(run));
+}
+
+Task<void> MountService::DoUnmount(std::string mountpoint) {
+  const auto entry = FindMount(mountpoint);
+  if (entry == mounts_.end()) Throw(Errc::kNotFound, "nothing of ours is mounted at '{}'", mountpoint);
+  entry->second.state = api::MountState::kUnmounting;
+  std::exception_ptr failure;
+  try {
+    auto unmount = [&path = entry->second.record.path] { frontend::Unmount(path); };
+    co_await blocking_.Run(engine_, std::move(unmount));
+  } catch (const Error& error) {
+    // kNotFound: somebody else was faster.
+    if (error.code() != Errc::kNotFound) failure = std::current_exception();
+  }
+  if (failure) {
+    entry->second.state = api::MountState::kMounted;
+    std::rethrow_exception(failure);
+  }
+  log_.Info("unmounted '{}'", entry->second.record.path);
+  co_await Retire(entry);
+}
+
+Task<bool> MountService::DoUnmountAll() {
+  co_await DoSweep();
+  std::vector<std::string> paths;
+  for (const auto& [path, entry] : mounts_) paths.push_back(path);
+  for (const std::string& path : paths) {
+    try {
+      co_await DoUnmount(path);
+    } catch (const Error& error) {
+      log_.Error("{}: still serving it", error.message());
+    }
+  }
+  co_await DoSweep();
+  for (const Entry& entry : lingering_) {
+    log_.Error("'{}', unmounted from '{}', is still mounted in another mount namespace: still serving it",
+               entry.record.image, entry.record.path);
+  }
+  co_return mounts_.empty() && lingering_.empty();
+}
+
+Task<void> MountService::DoSweep() {
+  if (mounts_.empty() && lingering_.empty()) co_return;
+  const std::vector<MountPoint> points = co_await blocking_.Run(engine_, &ReadMountPoints);
+  std::vector<std::string> gone;
+  for (const auto& [path, entry] : mounts_) {
+    if (!IsMounted(points, entry.record, images_)) gone.push_back(path);
+  }
+  for (const std::string& path : gone) {
+    log_.Info("'{}' was unmounted by somebody else", path);
+    co_await Retire(mounts_.find(path));
+  }
+  for (Entry& entry : std::exchange(lingering_, {})) {
+    const bool lingers = co_await IsReadElsewhere(entry.record);
+    if (lingers) {
+      lingering_.push_back(std::move(entry));
+    } else {
+      log_.Info("'{}', unmounted from '{}', is not mounted anywhere any more", entry.record.image, entry.record.path);
+      co_await Forget(std::move(entry));
+    }
+  }
+}
+
+// The mount is gone here.  Copies of it in other mount namespaces (of containers) are still read: then its blobs go on
+// being served.
+Task<void> MountService::Retire(Entries::iterator entry) {
+  Entry retired = std::move(entry->second);
+  mounts_.erase(entry);
+  // Whoever uses the same bootstrap serves the same blobs.
+  bool lingers = false;
+  if (!OthersUse(retired.record.bootstrap)) lingers = co_await IsReadElsewhere(retired.record);
+  if (lingers) {
+    log_.Warning("'{}' is still mounted in another mount namespace: serving it until that is gone",
+                 retired.record.path);
+    lingering_.push_back(std::move(retired));
+  } else {
+    co_await Forget(std::move(retired));
+  }
+}
+
+// The record last: whoever is killed before leaves one that the next worker forgets.
+Task<void> MountService::Forget(Entry entry) {
+  if (entry.image) co_await entry.image->Release();
+  auto remove = [&] { table_.Remove(entry.record); };
+  try {
+    co_await blocking_.Run(engine_, std::move(remove));
+  } catch (const Error& error) {
+    log_.Warning("{}: it is forgotten at the next start", error.message());
+  }
+}
+
+Task<bool> MountService::IsReadElsewhere(const MountRecord& record) {
+  auto look = [path = images_.PathOf(record.bootstrap)] { return frontend::IsOpenSomewhere(path); };
+  try {
+    co_return co_await blocking_.Run(engine_, std::move(look));
+  } catch (const Error& error) {
+    log_.Warning("{}: serving it as if it were still mounted", error.message());
+  }
+  co_return true;
+}
+
+Task<void> MountService::Restore() {
+  auto load = [&] { return table_.Load(); };
+  const std::vector<MountRecord> records = co_await blocking_.Run(engine_, std::move(load));
+  const std::vector<MountPoint> points = co_await blocking_.Run(engine_, &ReadMountPoints);
+  for (const MountRecord& record : records) co_await RestoreOne(record, IsMounted(points, record, images_));
+}
+
+Task<void> MountService::RestoreOne(MountRecord record, bool visible) {
+  Entry entry{.record = std::move(record)};
+  bool alive = visible;
+  if (!alive) alive = co_await IsReadElsewhere(entry.record);
+  if (!alive) {
+    co_await Forget(std::move(entry));
+    co_return;
+  }
+  try {
+    auto load = [&] { return LayoutsOf(images_.Get(entry.record.bootstrap), entry.record.inlined_id); };
+    auto layouts = co_await blocking_.Run(engine_, std::move(load));
+    entry.image = co_await ServedImage::ServeAgain(shards_, std::move(layouts), entry.record.blob_directory, log_);
+    log_.Info("serving '{}' at '{}' again", entry.record.image, entry.record.path);
+  } catch (const Error& error) {
+    // The marks of its blobs outlived the worker: their readers get EIO, not zeros.
+    log_.Error("cannot serve '{}' at '{}' again: {}; its readers get EIO", entry.record.image, entry.record.path,
+               error.message());
+  }
+  if (visible) {
+    entry.state = api::MountState::kMounted;
+    const std::string path = entry.record.path;
+    mounts_.emplace(path, std::move(entry));
+  } else {
+    lingering_.push_back(std::move(entry));
+  }
+}
+
+MountService::Entries::iterator MountService::FindMount(const std::string& mountpoint) {
+  const auto exact = mounts_.find(mountpoint);
+  if (exact != mounts_.end()) return exact;
+  return std::find_if(mounts_.begin(), mounts_.end(),
+                      [&](const auto& entry) { return entry.second.record.mountpoint == mountpoint; });
+}
+
+api::MountInfo MountService::InfoOf(const Entry& entry) {
+  return {.image = entry.record.image,
+          .mountpoint = entry.record.mountpoint,
+          .state = entry.state,
+          .blobs = entry.image ? entry.image->blob_ids() : std::vector<std::string>{},
+          .since = entry.record.since};
+}
+
+bool MountService::OthersUse(const Digest& bootstrap) const {
+  const auto uses = [&](const Entry& entry) { return entry.image && entry.record.bootstrap == bootstrap; };
+  return std::any_of(mounts_.begin(), mounts_.end(), [&](const auto& entry) { return uses(entry.second); }) ||
+         std::any_of(lingering_.begin(), lingering_.end(), uses);
+}
+
+}  // namespace sluice::daemon

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The mounts: from a request to a mount(2) and back, and over from one worker to the next.  Belongs to the control
+// shard.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/service.h"
+#include "base/log.h"
+#include "image_store.h"
+#include "mount_table.h"
+#include "runtime/engine.h"
+#include "runtime/offload.h"
+#include "runtime/semaphore.h"
+#include "served_image.h"
+
+namespace sluice::daemon {
+
+class MountService final : public api::MountService {
+ public:
+  struct Parts {
+    runtime::Engine& engine;     // of the control shard
+    runtime::Offload& blocking;  // for mount(2) and files
+    const ShardServices& shards;
+    Log& log;
+  };
+
+  // All parts outlive the service.  `about`: the part of the status that does not change.  Makes directories below
+  // `root`.
+  MountService(const Parts& parts, const std::string& root, api::Status about);
+  // Nothing is mounted.
+  ~MountService() override;
+
+  runtime::Task<api::MountInfo> Mount(api::MountRequest request) override;
+  runtime::Task<void> Unmount(std::string mountpoint) override;
+  std::vector<api::MountInfo> List() const override;
+  runtime::Task<api::Status> GetStatus() override;
+
+  // Serves again what a previous worker had mounted and what is still mounted somewhere; forgets the rest.  Once,
+  // before the kernel is answered.
+  runtime::Task<void> Restore();
+  // Notices what others have unmounted.
+  runtime::Task<void> Sweep();
+  // Unmounts everything.  False: something is in use; it is logged and goes on being served.
+  runtime::Task<bool> UnmountAll();
+
+ private:
+  struct Entry {
+    MountRecord record;
+    api::MountState state = api::MountState::kMounting;
+    std::unique_ptr<ServedImage> image;
+  };
+  using Entries = std::map<std::string, Entry>;
+
+  // These run with changing_ held and to their end.
+  runtime::Task<api::MountInfo> DoMount(api::MountRequest request);
+  runtime::Task<void> DoUnmount(std::string mountpoint);
+  runtime::Task<bool> DoUnmountAll();
+  runtime::Task<void> DoSweep();
+  runtime::Task<void> MountImage(Entries::iterator entry);
+  runtime::Task<void> RestoreOne(MountRecord record, bool visible);
+  runtime::Task<void> Retire(Entries::iterator entry);
+  runtime::Task<void> Forget(Entry entry);
+  runtime::Task<bool> IsReadElsewhere(const MountRecord& record);
+
+  Entries::iterator FindMount(const std::string& mountpoint);
+  static api::MountInfo InfoOf(const Entry& entry);
+  bool OthersUse(const Digest& bootstrap) const;
+
+  runtime::Engine& engine_;
+  runtime::Offload& blocking_;
+  const ShardServices& shards_;
+  Log& log_;
+  const api::Status about_;
+  const std::string root_;
+  const ImageStore images_;
+  const MountTable table_;
+  Entries mounts_;                // by record.path
+  std::vector<Entry> lingering_;  // unmounted here, still mounted in another mount namespace
+  runtime::Semaphore changing_{1};
+};
+
+}  // namespace sluice::daemon

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options.h"
+
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "durable_file.h"
+
+namespace sluice::daemon {
+namespace {
+
+constexpr int kExitUsage = 2;
+constexpr uint64_t kMaxConfigBytes = 1 * kMiB;
+
+template <typename Kind>
+Kind Choose(const std::string& value, std::string_view option,
+            std::initializer_list<std::pair<std::string_view, Kind>> of) {
+  for (const auto& [name, kind] : of) {
+    if (value == name) return kind;
+  }
+  std::string names;
+  for (const auto& [name, kind] : of) names.append(names.empty() ? "" : ", ").append(name);
+  Throw(Errc::kInvalidArgument, "{} '{}' is none of: {}", option, value, names);
+}
+
+const std::string& Absolute(const std::string& path, std::string_view option) {
+  if (path.empty() || path[0] != '/') Throw(Errc::kInvalidArgument, "{} '{}' is not an absolute path", option, path);
+  return path;
+}
+
+std::string ReadText(const std::string& path) {
+  const auto content = ReadWholeFile(path, kMaxConfigBytes);
+  return std::string(AsText(content));
+}
+
+OptionValues ReadConfig(const std::optional<std::string>& asked) {
+  if (asked) return ParseConfig(ReadText(*asked), *asked);
+  struct stat status {};
+  if (::stat(Options::kDefaultConfig, &status) != 0 && errno == ENOENT) return {};
+  return ParseConfig(ReadText(Options::kDefaultConfig), Options::kDefaultConfig);
+}
+
+}  // namespace
+
+Options Combine(const OptionValues& stronger, const OptionValues& weaker) {
+  const auto pick = [](const auto& first, const auto& second) { return first ? first : second; };
+  Options options;
+  if (const auto value = pick(stronger.root, weaker.root)) options.root = Absolute(*value, "root");
+  if (const auto value = pick(stronger.socket, weaker.socket)) options.socket = Absolute(*value, "socket");
+  if (const auto value = pick(stronger.frontend, weaker.frontend)) {
+    options.frontend = Choose<FrontendKind>(*value, "frontend",
+                                            {{"auto", FrontendKind::kAuto}, {"fanotify", FrontendKind::kFanotify}});
+  }
+  if (const auto value = pick(stronger.engine, weaker.engine)) options.engine = runtime::ParseEngineKind(*value);
+  if (const auto value = pick(stronger.log_level, weaker.log_level)) options.log_level = ParseLogLevel(*value);
+  if (const auto value = pick(stronger.holder, weaker.holder)) {
+    options.holder = Choose<HolderKind>(*value, "holder",
+                                        {{"self", HolderKind::kSelf},
+                                         {"parent", HolderKind::kParent},
+                                         {"service-manager", HolderKind::kServiceManager}});
+  }
+  if (const auto value = pick(stronger.shards, weaker.shards)) {
+    if (*value > runtime::Shards::kMost) {
+      Throw(Errc::kInvalidArgument, "shards {} is more than {}", *value, runtime::Shards::kMost);
+    }
+    options.shards = *value;
+  }
+  return options;
+}
+
+std::variant<Options, int> ReadOptions(int argc, char** argv) {
+  OptionValues values;
+  std::optional<std::string> config;
+  CLI::App app("Serves container images on demand.");
+  app.name("sluiced");
+  app.set_version_flag("--version", "sluiced " SLUICE_VERSION);
+  app.add_option("--root", values.root, "Directory of cache, images and mount table (/var/lib/sluice)");
+  app.add_option("--socket", values.socket, "Socket of the API (/run/sluice/sluiced.sock)");
+  app.add_option("--config", config, "Configuration file (/etc/sluice/config.toml, if it exists)");
+  app.add_option("--frontend", values.frontend, "Kernel front end: auto, fanotify");
+  app.add_option("--engine", values.engine, "Event loop: auto, io_uring, epoll");
+  app.add_option("--shards", values.shards, "Serving threads; 0: by the number of CPUs");
+  app.add_option("--log-level", values.log_level, "debug, info, warning, error");
+  // The holder starts its worker with the arguments that it got and one more --holder.
+  app.add_option("--holder", values.holder, "Who keeps the kernel's descriptors: self, service-manager")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  return Combine(values, ReadConfig(config));
+}
+
+}  // namespace sluice::daemon

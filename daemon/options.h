@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What sluiced is told: command line over configuration file over defaults.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/log.h"
+#include "runtime/engine.h"
+#include "runtime/shard.h"
+
+namespace sluice::daemon {
+
+enum class FrontendKind : uint8_t { kAuto, kFanotify };
+
+// Who keeps the kernel's descriptors while the worker restarts.
+enum class HolderKind : uint8_t {
+  kSelf,            // this process, which starts a worker
+  kParent,          // such a process: this one is its worker
+  kServiceManager,  // e.g. systemd
+};
+
+struct Options {
+  static constexpr const char* kDefaultConfig = "/etc/sluice/config.toml";
+
+  std::string root = "/var/lib/sluice";
+  std::string socket = "/run/sluice/sluiced.sock";
+  FrontendKind frontend = FrontendKind::kAuto;
+  runtime::EngineKind engine = runtime::EngineKind::kAuto;
+  uint64_t shards = 0;  // 0: as many as there are CPUs, at most kMostDefaultShards
+  LogLevel log_level = LogLevel::kInfo;
+  HolderKind holder = HolderKind::kSelf;
+
+  bool operator==(const Options&) const = default;
+};
+
+// What one source says; what it does not say stays empty.
+struct OptionValues {
+  std::optional<std::string> root, socket, frontend, engine, log_level, holder;
+  std::optional<uint64_t> shards;
+};
+
+// `text` is TOML; `name` is for messages.  Throws kInvalidArgument for a syntax error, an unknown key or a value of
+// another type.
+OptionValues ParseConfig(const std::string& text, const std::string& name);
+
+// `stronger` over `weaker` over the defaults.  Throws kInvalidArgument for a value that makes no sense.
+Options Combine(const OptionValues& stronger, const OptionValues& weaker);
+
+// Reads the configuration file too.  An int is an exit code: --help, --version or a usage error, already printed.
+// Throws kInvalidArgument as above, kNotFound for a --config that does not exist.
+std::variant<Options, int> ReadOptions(int argc, char** argv);
+
+}  // namespace sluice::daemon

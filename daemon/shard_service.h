@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What one shard serves: its blob caches and their door.  Everything is called on that shard.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/types.h"
+#include "backend/backend.h"
+#include "base/log.h"
+#include "cache/blob_layout.h"
+#include "cache/blob_store.h"
+#include "frontend/fanotify/door.h"
+#include "runtime/offload.h"
+
+namespace sluice::daemon {
+
+class ShardService {
+ public:
+  // All outlive the service.
+  struct Parts {
+    runtime::Engine& engine;
+    runtime::Offload& computing;  // decompression
+    runtime::Offload& blocking;   // calls that wait for the kernel
+    Log& log;
+  };
+
+  ShardService(const Parts& parts, const std::string& root, uint64_t seed, frontend::fanotify::Gate gate);
+
+  // Opens the blob's cache and its door.  When this ends the data file can be given to mount(2); then follows Opened().
+  runtime::Task<cache::BlobLease> Acquire(std::shared_ptr<const cache::BlobLayout> layout,
+                                          std::unique_ptr<backend::BlobSource> source);
+  void Opened(const cache::BlobLease& lease) noexcept { door_.Opened(*lease); }
+  // Nothing reads the data file through the mount that the lease was for.
+  runtime::Task<void> Release(cache::BlobLease lease);
+
+  // Begins to answer the kernel; before that readers wait.
+  void Open() { door_.Open(); }
+  // Answers what a previous worker left.
+  runtime::Task<void> Recover() { return door_.Recover(); }
+  // Ends answering.  All leases have been released.
+  runtime::Task<void> Close() { return door_.Close(); }
+
+  // Appends the blobs and adds the counters of this shard.
+  void AddTo(api::Status& status) const;
+
+ private:
+  cache::BlobStore store_;
+  frontend::fanotify::Door door_;
+  cache::BlobStats closed_;  // of caches that are not open any more
+};
+
+}  // namespace sluice::daemon

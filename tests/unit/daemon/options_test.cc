@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "durable_file.h"
+#include "support/temporary_directory.h"
+
+namespace sluice::daemon {
+namespace {
+
+std::variant<Options, int> Read(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "sluiced");
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  return ReadOptions(static_cast<int>(pointers.size()), pointers.data());
+}
+
+TEST_CASE("the command line is stronger than the file, the file than the defaults") {
+  test::TemporaryDirectory directory;
+  const std::string config = directory / "config.toml";
+  WriteDurably(config, AsBytes("root = '/from/file'\nengine = 'epoll'\nshards = 3\n"));
+  const auto read = Read({"--config", config, "--root", "/from/line"});
+  const auto& options = std::get<Options>(read);
+  CHECK(options.root == "/from/line");
+  CHECK(options.engine == runtime::EngineKind::kEpoll);
+  CHECK(options.shards == 3);
+  CHECK(options.socket == "/run/sluice/sluiced.sock");
+}
+
+TEST_CASE("the last of several --holder counts") {
+  const auto read = Read({"--config", "/dev/null", "--holder", "self", "--holder", "service-manager"});
+  CHECK(std::get<Options>(read).holder == HolderKind::kServiceManager);
+}
+
+TEST_CASE("an unknown option is a usage error, help is none") {
+  CHECK(std::get<int>(Read({"--no-such-option"})) == 2);
+  CHECK(std::get<int>(Read({"--help"})) == 0);
+  CHECK(std::get<int>(Read({"--version"})) == 0);
+}
+
+TEST_CASE("a configuration that is asked for must exist") {
+  CHECK_THROWS_AS(Read({"--config", "/nonexistent/config.toml"}), Error);
+}
+
+TEST_CASE("a value that makes no sense is refused") {
+  const auto check = [](const OptionValues& values, const std::string& named) {
+    CHECK_THROWS_WITH(Combine(values, {}), Catch::Contains(named));
+  };
+  check({.root = "relative"}, "root");
+  check({.socket = ""}, "socket");
+  check({.frontend = "fuse"}, "frontend 'fuse'");
+  check({.engine = "select"}, "select");
+  check({.log_level = "loud"}, "loud");
+  check({.holder = "nobody"}, "holder 'nobody'");
+  check({.shards = 65}, "65");
+}
+
+TEST_CASE("the configuration file knows its keys and their types") {
+  const auto check = [](const std::string& text, const std::string& named) {
+    CHECK_THROWS_WITH(ParseConfig(text, "c.toml"), Catch::Contains("'c.toml' line") && Catch::Contains(named));
+  };
+  check("root = '/a'\nrot = '/b'", "line 2: unknown key 'rot'");
+  check("shards = 'three'", "'shards' has the wrong type");
+  check("shards = -1", "'shards' is negative");
+  check("root = 1", "'root' has the wrong type");
+  check("root = ", "line 1");
+  check("[section]\nroot = '/a'", "unknown key 'section'");
+  CHECK_FALSE(ParseConfig("# nothing", "c.toml").root);
+}
+
+}  // namespace
+}  // namespace sluice::daemon
