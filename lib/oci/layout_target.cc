@@ -26,7 +26,8 @@ bool Exists(const std::string& path) {
   return false;
 }
 
-bool IsEmpty(const std::string& path) {
+// Empty, or with no more in it than another writer has made for its first image.
+bool IsFresh(const std::string& path) {
   struct Close {
     void operator()(DIR* directory) const noexcept { ::closedir(directory); }
   };
@@ -38,7 +39,7 @@ bool IsEmpty(const std::string& path) {
     if (entry == nullptr && errno != 0) ThrowErrno(errno, "cannot list '{}'", path);
     if (entry == nullptr) return true;
     const std::string_view name(entry->d_name);
-    if (name != "." && name != "..") return false;
+    if (name != "." && name != ".." && name != "blobs") return false;
   }
 }
 
@@ -80,17 +81,16 @@ class LayoutTarget::Writer final : public BlobWriter {
 
 LayoutTarget::LayoutTarget(std::string directory, std::string tag)
     : directory_(std::move(directory)), tag_(std::move(tag)), blobs_(directory_ + "/blobs/sha256") {
-  if (Exists(directory_) && !IsEmpty(directory_) && !Exists(directory_ + "/oci-layout"))
+  if (Exists(directory_ + "/oci-layout")) {
+    (void)Layout::Open(directory_);  // a broken one is not made worse
+  } else if (Exists(directory_) && !IsFresh(directory_)) {
     Throw(Errc::kExists, "'{}' is neither empty nor an image layout", directory_);
-  if (Exists(directory_ + "/oci-layout")) (void)Layout::Open(directory_);  // a broken one is not made worse
-  for (const std::string& path : {directory_, directory_ + "/blobs", blobs_}) {
-    if (::mkdir(path.c_str(), 0755) == 0) {
-      made_.push_back(path);
-    } else if (errno != EEXIST) {
-      const int error = errno;
-      RemoveIfMade();
-      ThrowErrno(error, "cannot make directory '{}'", path);
-    }
+  }
+  try {
+    MakeDirectories();
+  } catch (const Error&) {
+    RemoveIfMade();
+    throw;
   }
 }
 
@@ -99,7 +99,11 @@ LayoutTarget::~LayoutTarget() {
   RemoveIfMade();
 }
 
-std::unique_ptr<BlobWriter> LayoutTarget::NewBlob() { return std::make_unique<Writer>(*this); }
+std::unique_ptr<BlobWriter> LayoutTarget::NewBlob() {
+  // Another writer that gave up may have removed what it had made, while it was empty.
+  MakeDirectories();
+  return std::make_unique<Writer>(*this);
+}
 
 std::string LayoutTarget::BlobPath(const Digest& digest) const { return directory_ + "/" + Layout::BlobName(digest); }
 
@@ -139,6 +143,16 @@ Descriptor LayoutTarget::Commit(const Manifest& manifest, const Platform& platfo
   if (!Exists(directory_ + "/oci-layout")) ReplaceFile(directory_, "oci-layout", AsBytes(kLayoutVersionDocument));
   made_.clear();
   return entry;
+}
+
+void LayoutTarget::MakeDirectories() {
+  for (const std::string& path : {directory_, directory_ + "/blobs", blobs_}) {
+    if (::mkdir(path.c_str(), 0755) == 0) {
+      made_.push_back(path);
+    } else if (errno != EEXIST) {
+      ThrowErrno(errno, "cannot make directory '{}'", path);
+    }
+  }
 }
 
 // Whatever somebody else has put into a directory meanwhile keeps it alive.

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "oci/image_target.h"
 #include "oci/output_file.h"
@@ -27,6 +28,7 @@ class LayoutTarget final : public ImageTarget {
 
   StoredBlob Keep(std::unique_ptr<OutputFile> file, const Digest& digest);
   std::string BlobPath(const Digest& digest) const;
+  void MakeDirectories();
   void RemoveIfMade() noexcept;
 
   const std::string directory_;
