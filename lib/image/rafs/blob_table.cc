@@ -33,7 +33,6 @@ constexpr uint64_t kMetaSizeAt = 200;
 constexpr uint64_t kCipherIvAt = 208;
 constexpr uint64_t kCipherAt = 216;
 
-constexpr char kPlaceholder = 'x';
 constexpr uint32_t kMaxCipher = 1;  // none, AES-128-XTS
 
 constexpr uint32_t kKnownIncompat = 0x0FFF;
@@ -75,10 +74,12 @@ class Entry {
     return static_cast<Compression>(LoadAtMost<uint32_t>(at, static_cast<uint32_t>(Compression::kZstd), field));
   }
   BlobId LoadId(const std::optional<BlobId>& inlined_id) const {
-    const std::string_view id = AsText(bytes_.subspan(kIdAt, kBlobIdSize));
-    if (inlined_id && id.find_first_not_of(kPlaceholder) == id.npos) return *inlined_id;
+    const auto features = Load<uint32_t>(kFeaturesAt);
+    const bool is_inlined =
+        (features & blob_feature::kInlinedFsMeta) != 0 || (features & blob_feature::kCapTarToc) == 0;
+    if (inlined_id && is_inlined) return *inlined_id;
     try {
-      return BlobId::Parse(id);
+      return BlobId::Parse(AsText(bytes_.subspan(kIdAt, kBlobIdSize)));
     } catch (const Error& e) {
       Throw(Errc::kCorrupt, "blob {}: field 'blob_id': {}", position_, e.message());
     }

@@ -17,9 +17,10 @@ constexpr uint64_t kMaxChunksPerBlob = 1u << 24;     // RAFS_MAX_CHUNKS_PER_BLOB
 constexpr uint64_t kMaxStoredBlobSize = 1ull << 40;  // chunk infos hold 40-bit offsets
 constexpr uint64_t kMaxPlainBlobSize = 1ull << 44;
 
-// Parses the entry at `position` of the table from its 256 bytes.  `chunk_size` is that of the super block.  A blob
-// with an inlined bootstrap cannot know its own id and has 64 times 'x' instead: `inlined_id` takes that place. Throws
-// kCorrupt naming blob and field; kUnsupported for features unknown to this build.
+// Parses the entry at `position` of the table from its 256 bytes.  `chunk_size` is that of the super block.
+// A bootstrap that is inlined in its blob cannot know the blob's id, the entry holds 64 times 'x' or a digest of the
+// bytes before it: `inlined_id` takes that place in entries with INLINED_FS_META or, of old images, without
+// CAP_TAR_TOC. Throws kCorrupt naming blob and field; kUnsupported for features unknown to this build.
 Blob ParseBlobEntry(ConstBytes entry, uint32_t position, uint32_t chunk_size, const std::optional<BlobId>& inlined_id);
 
 // Writes 256 bytes.
