@@ -9,6 +9,7 @@ class App;
 
 namespace sluice::tools {
 
+void AddConvertCommand(CLI::App& app);
 void AddMountCommand(CLI::App& app);
 void AddUmountCommand(CLI::App& app);
 void AddListCommand(CLI::App& app);

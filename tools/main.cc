@@ -25,6 +25,7 @@ int main(int argc, char** argv) try {
   CLI::App app("Starts containers from images that have not been pulled.", "sluice");
   app.set_version_flag("--version", "sluice " SLUICE_VERSION);
   app.require_subcommand(1);
+  sluice::tools::AddConvertCommand(app);
   sluice::tools::AddMountCommand(app);
   sluice::tools::AddUmountCommand(app);
   sluice::tools::AddListCommand(app);
