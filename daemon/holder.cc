@@ -252,6 +252,12 @@ NotifySocket::NotifySocket(std::string path)
     : path_(std::move(path)), fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
   if (!fd_) ThrowErrno(errno, "cannot make a socket");
   const sockaddr_un address = AddressOf(path_);
+  {
+    const UniqueFd other(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (::connect(other.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
+      Throw(Errc::kBusy, "another sluiced holds '{}'", path_);
+    }
+  }
   ::unlink(path_.c_str());
   const int on = 1;
   const mode_t mask = ::umask(0177);

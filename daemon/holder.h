@@ -60,7 +60,7 @@ struct HolderOptions {
 // Receives notifications of one worker at a time.
 class NotifySocket {
  public:
-  // Replaces what is left of an earlier holder at `path`.
+  // Replaces what is left of an earlier holder at `path`.  Throws kBusy when that holder is alive.
   explicit NotifySocket(std::string path);
   ~NotifySocket();
   NotifySocket(const NotifySocket&) = delete;

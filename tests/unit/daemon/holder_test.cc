@@ -93,6 +93,23 @@ TEST_CASE("a stored descriptor arrives with its name and sender, and the sender 
   CHECK(ExitCodeOf(child) == 0);
 }
 
+TEST_CASE("a second holder does not take the socket of one that is alive, but what a dead one left") {
+  test::TemporaryDirectory directory;
+  const std::string path = directory / "notify";
+  {
+    NotifySocket first(path);
+    CHECK_THROWS_AS(NotifySocket(path), Error);
+    CHECK(std::filesystem::exists(path));
+  }
+  const pid_t child = Fork(path, [&] {
+    new NotifySocket(path);  // never destroyed
+    return 0;
+  });
+  CHECK(ExitCodeOf(child) == 0);
+  CHECK(std::filesystem::exists(path));
+  NotifySocket next(path);
+}
+
 TEST_CASE("without a service manager notifications go nowhere and storing is an error") {
   ::unsetenv("NOTIFY_SOCKET");
   const ServiceManager nobody = ServiceManager::FromEnvironment();
