@@ -17,9 +17,9 @@
 #include "image/rafs/blob_table.h"
 #include "image/rafs/chunk_address.h"
 #include "image/rafs/chunk_table.h"
-#include "image/rafs/features.h"
 #include "image/rafs/image_check.h"
 #include "image/rafs/inode_space.h"
+#include "image/rafs/layout.h"
 #include "image/rafs/prefetch_table.h"
 #include "image/rafs/super_block_ext.h"
 
@@ -53,7 +53,9 @@ class Builder {
     PlaceInodes();
     PlaceChunkTable();
     bytes_.resize(size_);
-    StoreTables();
+    StoreBlobs();
+    StorePrefetch();
+    StoreSuperBlocks();
     for (const Placed& placed : placed_) StoreInode(placed);
     return std::move(bytes_);
   }
@@ -65,7 +67,9 @@ class Builder {
   void PlaceFlat(Placed& placed, uint64_t inode_size, InodeSpace& space);
   void PlaceChunkTable();
 
-  void StoreTables();
+  void StoreBlobs();
+  void StorePrefetch();
+  void StoreSuperBlocks();
   void StoreInode(const Placed& placed);
   void StoreFlat(const Placed& placed, ConstBytes data);
   void StoreDirectory(const Placed& placed);
@@ -192,17 +196,11 @@ void Builder::PlaceChunkTable() {
   if (size_ > kMaxBootstrapSize) Throw(Errc::kLimit, "bootstrap of {} bytes is above {}", size_, kMaxBootstrapSize);
 }
 
-void Builder::StoreTables() {
-  uint32_t common_features = UINT32_MAX;
-  uint32_t any_features = 0;
-  uint64_t plain_blocks = 0;
-  uint64_t mapped = size_;
+void Builder::StoreBlobs() {
   const MutableBytes bytes(bytes_);
+  uint64_t mapped = size_;
   for (uint32_t i = 0; i < image_.blobs.size(); ++i) {
     const Blob& blob = image_.blobs[i];
-    common_features &= blob.features;
-    any_features |= blob.features;
-    plain_blocks += blob.plain_size / kBlockSize;
     mapped = AlignUp(mapped, kMappedAlignment);
     if ((mapped + blob.plain_size) / kBlockSize > UINT32_MAX)
       Throw(Errc::kInvalidArgument, "blob {}: the plain sizes of the blobs reach {}, above 2^32 blocks", blob.id.hex(),
@@ -211,9 +209,13 @@ void Builder::StoreTables() {
                             .blocks = static_cast<uint32_t>(blob.plain_size / kBlockSize),
                             .mapped_block = static_cast<uint32_t>(mapped / kBlockSize)},
                            bytes.subspan(kDeviceSlotsOffset + i * erofs::kDeviceSlotSize));
-    mapped += blob.plain_size;
     StoreBlobEntry(blob, i, image_.chunk_size, bytes.subspan(ext_.blob_table.offset + i * kBlobEntrySize));
+    mapped += blob.plain_size;
   }
+  std::copy(chunk_table_.begin(), chunk_table_.end(), bytes_.begin() + static_cast<ptrdiff_t>(ext_.chunk_table.offset));
+}
+
+void Builder::StorePrefetch() {
   for (size_t i = 0; i < image_.prefetch.size(); ++i) {
     const auto id = static_cast<size_t>(image_.prefetch[i]);
     if (id >= position_.size() || position_[id] == kNotPlaced)
@@ -221,8 +223,17 @@ void Builder::StoreTables() {
     StoreLe<uint32_t>(bytes_.data() + ext_.prefetch_table.offset + i * kPrefetchEntrySize,
                       static_cast<uint32_t>(NidOf(image_.prefetch[i])));
   }
-  std::copy(chunk_table_.begin(), chunk_table_.end(), bytes_.begin() + static_cast<ptrdiff_t>(ext_.chunk_table.offset));
+}
 
+void Builder::StoreSuperBlocks() {
+  uint32_t common_features = UINT32_MAX;
+  uint32_t any_features = 0;
+  uint64_t plain_blocks = 0;
+  for (const Blob& blob : image_.blobs) {
+    common_features &= blob.features;
+    any_features |= blob.features;
+    plain_blocks += blob.plain_size / kBlockSize;
+  }
   ext_.flags = super_flag::kExplicitUidGid | super_flag::kHasXattr;
   ext_.flags |=
       (any_features & blob_feature::kEncrypted) != 0 ? super_flag::kEncryptionAes128Xts : super_flag::kEncryptionNone;

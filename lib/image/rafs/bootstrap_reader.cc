@@ -10,7 +10,7 @@
 #include "image/erofs/super_block.h"
 #include "image/rafs/blob_table.h"
 #include "image/rafs/chunk_table.h"
-#include "image/rafs/features.h"
+#include "image/rafs/layout.h"
 #include "image/rafs/prefetch_table.h"
 #include "image/rafs/super_block_ext.h"
 #include "image/rafs/tree_reader.h"

@@ -11,7 +11,7 @@
 #include "image/erofs/super_block.h"
 #include "image/rafs/blob_table.h"
 #include "image/rafs/chunk_table.h"
-#include "image/rafs/features.h"
+#include "image/rafs/layout.h"
 #include "image/rafs/super_block_ext.h"
 
 namespace sluice::image::rafs {

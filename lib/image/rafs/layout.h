@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What distinguishes a RAFS v6 bootstrap from other EROFS images.
+// What distinguishes a RAFS v6 bootstrap from other EROFS images, and the one place in it that is fixed.
 
 #include <cstdint>
 
