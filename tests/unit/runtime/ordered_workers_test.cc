@@ -15,8 +15,8 @@ namespace {
 // Ends when the test says so; notes which worker ran it.
 class Waiting final : public OrderedWork {
  public:
-  Waiting(int number, std::shared_future<void> go, Guarded<std::vector<int>>& begun)
-      : number(number), go_(std::move(go)), begun_(begun) {}
+  Waiting(int its_number, std::shared_future<void> go, Guarded<std::vector<int>>& begun)
+      : number(its_number), go_(std::move(go)), begun_(begun) {}
 
   const int number;
   size_t worker = SIZE_MAX;
