@@ -26,7 +26,7 @@ bool Exists(const std::string& path) {
   return false;
 }
 
-// Empty, or with no more in it than another writer has made for its first image.
+// Empty, or with no more in it than a writer makes before its first image is there.
 bool IsFresh(const std::string& path) {
   struct Close {
     void operator()(DIR* directory) const noexcept { ::closedir(directory); }
@@ -39,7 +39,7 @@ bool IsFresh(const std::string& path) {
     if (entry == nullptr && errno != 0) ThrowErrno(errno, "cannot list '{}'", path);
     if (entry == nullptr) return true;
     const std::string_view name(entry->d_name);
-    if (name != "." && name != ".." && name != "blobs") return false;
+    if (name != "." && name != ".." && name != "blobs" && name != "oci-layout") return false;
   }
 }
 
@@ -81,7 +81,7 @@ class LayoutTarget::Writer final : public BlobWriter {
 
 LayoutTarget::LayoutTarget(std::string directory, std::string tag)
     : directory_(std::move(directory)), tag_(std::move(tag)), blobs_(directory_ + "/blobs/sha256") {
-  if (Exists(directory_ + "/oci-layout")) {
+  if (Exists(directory_ + "/index.json")) {
     (void)Layout::Open(directory_);  // a broken one is not made worse
   } else if (Exists(directory_) && !IsFresh(directory_)) {
     Throw(Errc::kExists, "'{}' is neither empty nor an image layout", directory_);
@@ -126,21 +126,29 @@ Descriptor LayoutTarget::Commit(const Manifest& manifest, const Platform& platfo
 
   const IndexLock lock(directory_);
   Index index{.media_type = std::string(media_type::kIndex)};
-  if (Exists(directory_ + "/oci-layout")) index = Layout::Open(directory_).index();
+  if (Exists(directory_ + "/index.json")) index = Layout::Open(directory_).index();
   std::erase_if(index.manifests, [this](const Descriptor& other) {
     const auto name = other.annotations.find(annotation::kRefName);
     return name != other.annotations.end() && name->second == tag_;
   });
   index.manifests.push_back(entry);
-  const std::string index_text = Serialize(index);
 
+  // All that needs space comes first; then renames only, and the index last: it is what makes the image appear.
+  const std::string index_text = Serialize(index);
+  OutputFile index_file(directory_);
+  index_file.Append(AsBytes(index_text));
+  index_file.Finish();
+  if (!Exists(directory_ + "/oci-layout")) {
+    OutputFile version_file(directory_);
+    version_file.Append(AsBytes(kLayoutVersionDocument));
+    version_file.Finish();
+    version_file.Publish(directory_ + "/oci-layout");
+  }
   for (auto& [digest, file] : pending_) file->Publish(BlobPath(digest));
   pending_.clear();
-  SyncDirectory(blobs_);
-  if (!made_.empty()) SyncDirectory(directory_ + "/blobs");
-  // The index comes last: it is what makes the image appear.  A layout without it is none.
-  ReplaceFile(directory_, "index.json", AsBytes(index_text));
-  if (!Exists(directory_ + "/oci-layout")) ReplaceFile(directory_, "oci-layout", AsBytes(kLayoutVersionDocument));
+  for (const std::string& path : {blobs_, directory_ + "/blobs", directory_}) SyncDirectory(path);
+  index_file.Publish(directory_ + "/index.json");
+  SyncDirectory(directory_);
   made_.clear();
   return entry;
 }

@@ -72,12 +72,4 @@ void SyncDirectory(const std::string& path) {
   if (!fd || ::fsync(fd.get()) != 0) ThrowErrno(errno, "cannot sync directory '{}'", path);
 }
 
-void ReplaceFile(const std::string& directory, const std::string& name, ConstBytes content) {
-  OutputFile file(directory);
-  file.Append(content);
-  file.Finish();
-  file.Publish(directory + "/" + name);
-  SyncDirectory(directory);
-}
-
 }  // namespace sluice::oci

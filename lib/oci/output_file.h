@@ -38,7 +38,4 @@ class OutputFile {
 // Makes the names in a directory durable.
 void SyncDirectory(const std::string& path);
 
-// A new or replaced file with this content, durable when it returns.
-void ReplaceFile(const std::string& directory, const std::string& name, ConstBytes content);
-
 }  // namespace sluice::oci

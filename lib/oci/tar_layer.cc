@@ -119,6 +119,17 @@ void AddAcl(LayerEntry& entry, const TarMember& member, std::string_view key, st
   if (!value.empty()) AddXattr(entry, std::move(name), std::move(value));
 }
 
+std::vector<std::string> HardLinkPath(std::string_view link) {
+  try {
+    std::vector<std::string> path = SplitPath(link);
+    if (path.empty()) Throw(Errc::kCorrupt, "the root directory");
+    return path;
+  } catch (Error& e) {
+    e.AddContext("hard link target");
+    throw;
+  }
+}
+
 // The two views of one member as an entry.
 LayerEntry MakeEntry(const TarMember& member, ArchiveReader::Header header) {
   LayerEntry entry{.path = SplitPath(member.name), .type = TypeOf(member)};
@@ -151,13 +162,7 @@ LayerEntry MakeEntry(const TarMember& member, ArchiveReader::Header header) {
               kMaxSymlinkLength);
       entry.symlink_target = member.link;
       break;
-    case EntryType::kHardLink: try { entry.link_path = SplitPath(member.link);
-      } catch (Error& e) {
-        e.AddContext("hard link target");
-        throw;
-      }
-      if (entry.link_path.empty()) Throw(Errc::kCorrupt, "hard link to the root directory");
-      break;
+    case EntryType::kHardLink: entry.link_path = HardLinkPath(member.link); break;
     case EntryType::kCharDevice:
     case EntryType::kBlockDevice:
       if (header.device_major > kMaxDeviceMajor || header.device_minor > kMaxDeviceMinor)
@@ -324,12 +329,17 @@ std::vector<std::byte> ReadFileInLayer(LayerReader& layer, std::string_view path
   std::optional<std::vector<std::byte>> content;
   while (const auto entry = layer.Next()) {
     if (entry->path != wanted) continue;
+    if (content) Throw(Errc::kCorrupt, "'{}' twice in a layer", path);
     if (entry->type != EntryType::kRegular) Throw(Errc::kCorrupt, "'{}' in a layer is not a regular file", path);
     if (entry->size > max_bytes)
       Throw(Errc::kLimit, "'{}' in a layer has {} bytes, more than {}", path, entry->size, max_bytes);
-    content.emplace(entry->size);
-    while (const auto piece = layer.NextData())
-      std::ranges::copy(piece->bytes, content->begin() + static_cast<ptrdiff_t>(piece->offset));
+    // Grows with the data that are really there.
+    content.emplace();
+    while (const auto piece = layer.NextData()) {
+      if (piece->offset != content->size()) break;
+      content->insert(content->end(), piece->bytes.begin(), piece->bytes.end());
+    }
+    if (content->size() != entry->size) Throw(Errc::kUnsupported, "'{}' in a layer is a sparse file", path);
   }
   if (!content) Throw(Errc::kNotFound, "no file '{}' in the layer", path);
   return *std::move(content);

@@ -369,7 +369,7 @@ TEST_CASE("hostile archives are refused with layer, entry and reason") {
       {"symlink too long", Pax({{"linkpath", std::string(4096, 't')}}) + file({.type = '2'}), "target of 4096 bytes"},
       {"symlink to nothing", file({.name = "l", .type = '2'}), "'l': symbolic link to a target of 0 bytes"},
       {"hard link with ..", file({.name = "h", .type = '1', .link = "../x"}), "'h': hard link target: name with '..'"},
-      {"hard link to the root", file({.name = "h", .type = '1', .link = "./"}), "hard link to the root"},
+      {"hard link to the root", file({.name = "h", .type = '1', .link = "./"}), "hard link target: the root directory"},
       {"hard link to nothing", file({.name = "h", .type = '1'}), "hard link target: empty name"},
       {"root as a symlink (CVE-2021-29136)", file({.name = ".", .type = '2', .link = "/etc"}), "root directory"},
       {"root as a file", file({.name = "./."}), "root directory"},
@@ -509,6 +509,13 @@ TEST_CASE("the small tar writer writes what the reader reads") {
   CHECK_THROWS_WITH(ReadFileInLayer(*layer(), "image/image.boot", 6), Catch::Contains("7 bytes, more than 6"));
   CHECK_THROWS_WITH(ReadFileInLayer(*layer(), "image/other", 7), Catch::Contains("no file"));
   CHECK_THROWS_WITH(ReadFileInLayer(*layer(), "image", 7), Catch::Contains("not a regular file"));
+  // A sparse file could claim any size in a few bytes.
+  const auto sparse =
+      OpenTarLayer(std::make_unique<test::MemorySource>(SparseMember("1\n0\n512\n", 512) + TarEnd()), "layer", {});
+  CHECK_THROWS_WITH(ReadFileInLayer(*sparse, "sparse", 4096), Catch::Contains("sparse file"));
+  const std::string member = TarMemberBytes({.name = "f", .content = "x"});
+  const auto twice = OpenTarLayer(std::make_unique<test::MemorySource>(member + member + TarEnd()), "layer", {});
+  CHECK_THROWS_WITH(ReadFileInLayer(*twice, "f", 4096), Catch::Contains("twice"));
 }
 
 }  // namespace sluice::oci
