@@ -252,14 +252,24 @@ Task<bool> MountService::IsReadElsewhere(const MountRecord& record) {
   co_return true;
 }
 
-Task<void> MountService::Restore() {
+Task<void> MountService::Restore(bool guarded) {
   auto load = [&] { return table_.Load(); };
   const std::vector<MountRecord> records = co_await blocking_.Run(engine_, std::move(load));
   const std::vector<MountPoint> points = co_await blocking_.Run(engine_, &ReadMountPoints);
-  for (const MountRecord& record : records) co_await RestoreOne(record, IsMounted(points, record, images_));
+  KnownLayouts known;
+  for (const MountRecord& record : records) {
+    const bool visible = IsMounted(points, record, images_);
+    if (visible && !guarded) {
+      log_.Error(
+          "'{}' was mounted while nobody kept its fanotify group: what was read meanwhile may be zeros; unmount and "
+          "mount it again",
+          record.path);
+    }
+    co_await RestoreOne(record, visible, known);
+  }
 }
 
-Task<void> MountService::RestoreOne(MountRecord record, bool visible) {
+Task<void> MountService::RestoreOne(MountRecord record, bool visible, KnownLayouts& known) {
   Entry entry{.record = std::move(record)};
   bool alive = visible;
   if (!alive) alive = co_await IsReadElsewhere(entry.record);
@@ -268,9 +278,12 @@ Task<void> MountService::RestoreOne(MountRecord record, bool visible) {
     co_return;
   }
   try {
-    auto load = [&] { return LayoutsOf(images_.Get(entry.record.bootstrap), entry.record.inlined_id); };
-    auto layouts = co_await blocking_.Run(engine_, std::move(load));
-    entry.image = co_await ServedImage::ServeAgain(shards_, std::move(layouts), entry.record.blob_directory, log_);
+    Layouts& layouts = known[{entry.record.bootstrap, entry.record.inlined_id}];
+    if (layouts.empty()) {
+      auto load = [&] { return LayoutsOf(images_.Get(entry.record.bootstrap), entry.record.inlined_id); };
+      layouts = co_await blocking_.Run(engine_, std::move(load));
+    }
+    entry.image = co_await ServedImage::ServeAgain(shards_, layouts, entry.record.blob_directory, log_);
     log_.Info("serving '{}' at '{}' again", entry.record.image, entry.record.path);
   } catch (const Error& error) {
     // The marks of its blobs outlived the worker: their readers get EIO, not zeros.

@@ -40,8 +40,9 @@ class MountService final : public api::MountService {
   runtime::Task<api::Status> GetStatus() override;
 
   // Serves again what a previous worker had mounted and what is still mounted somewhere; forgets the rest.  Once,
-  // before the kernel is answered.
-  runtime::Task<void> Restore();
+  // before the kernel is answered.  `guarded`: its fanotify groups were kept; otherwise readers may have seen zeros
+  // meanwhile, which is said.
+  runtime::Task<void> Restore(bool guarded);
   // Notices what others have unmounted.
   runtime::Task<void> Sweep();
   // Unmounts everything.  False: something is in use; it is logged and goes on being served.
@@ -54,6 +55,9 @@ class MountService final : public api::MountService {
     std::unique_ptr<ServedImage> image;
   };
   using Entries = std::map<std::string, Entry>;
+  // Of bootstraps that have been parsed, by digest and inlined id: many mounts of one image are restored at the cost of
+  // one.
+  using KnownLayouts = std::map<std::pair<Digest, std::optional<BlobId>>, Layouts>;
 
   // These run with changing_ held and to their end.
   runtime::Task<api::MountInfo> DoMount(api::MountRequest request);
@@ -61,7 +65,7 @@ class MountService final : public api::MountService {
   runtime::Task<bool> DoUnmountAll();
   runtime::Task<void> DoSweep();
   runtime::Task<void> MountImage(Entries::iterator entry);
-  runtime::Task<void> RestoreOne(MountRecord record, bool visible);
+  runtime::Task<void> RestoreOne(MountRecord record, bool visible, KnownLayouts& known);
   runtime::Task<void> Retire(Entries::iterator entry);
   runtime::Task<void> Forget(Entry entry);
   runtime::Task<bool> IsReadElsewhere(const MountRecord& record);

@@ -17,10 +17,9 @@ const ShardServices::Member& ShardServices::Of(const BlobId& id) const {
   return members_[hash % members_.size()];
 }
 
-std::vector<std::shared_ptr<const cache::BlobLayout>> LayoutsOf(ConstBytes bootstrap,
-                                                                const std::optional<BlobId>& inlined_id) {
+Layouts LayoutsOf(ConstBytes bootstrap, const std::optional<BlobId>& inlined_id) {
   const auto summary = image::rafs::ValidateBootstrap(bootstrap, {.inlined_id = inlined_id});
-  std::vector<std::shared_ptr<const cache::BlobLayout>> layouts;
+  Layouts layouts;
   for (const image::rafs::Blob& blob : summary.blobs) {
     image::rafs::RequireServable(blob);
     layouts.push_back(std::make_shared<const cache::BlobLayout>(blob));
@@ -28,9 +27,8 @@ std::vector<std::shared_ptr<const cache::BlobLayout>> LayoutsOf(ConstBytes boots
   return layouts;
 }
 
-runtime::Task<std::unique_ptr<ServedImage>> ServedImage::Serve(
-    const ShardServices& services, std::vector<std::shared_ptr<const cache::BlobLayout>> layouts,
-    std::string blob_directory) {
+runtime::Task<std::unique_ptr<ServedImage>> ServedImage::Serve(const ShardServices& services, Layouts layouts,
+                                                               std::string blob_directory) {
   std::unique_ptr<ServedImage> image(new ServedImage(services, std::move(blob_directory)));
   std::exception_ptr failure;
   try {
@@ -44,9 +42,8 @@ runtime::Task<std::unique_ptr<ServedImage>> ServedImage::Serve(
   std::rethrow_exception(failure);
 }
 
-runtime::Task<std::unique_ptr<ServedImage>> ServedImage::ServeAgain(
-    const ShardServices& services, std::vector<std::shared_ptr<const cache::BlobLayout>> layouts,
-    std::string blob_directory, Log& log) {
+runtime::Task<std::unique_ptr<ServedImage>> ServedImage::ServeAgain(const ShardServices& services, Layouts layouts,
+                                                                    std::string blob_directory, Log& log) {
   std::unique_ptr<ServedImage> image(new ServedImage(services, std::move(blob_directory)));
   for (const auto& layout : layouts) {
     try {

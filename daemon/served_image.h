@@ -38,22 +38,22 @@ class ShardServices {
   std::vector<Member> members_;
 };
 
-// The blobs of a bootstrap in the order of its device slots.  Throws kCorrupt and kUnsupported naming blob and reason;
+// Of all blobs of a bootstrap, in the order of its device slots.
+using Layouts = std::vector<std::shared_ptr<const cache::BlobLayout>>;
+
+// Throws kCorrupt and kUnsupported naming blob and reason;
 // what passes can be mounted and served.  Takes long: call it in Offload.
-std::vector<std::shared_ptr<const cache::BlobLayout>> LayoutsOf(ConstBytes bootstrap,
-                                                                const std::optional<BlobId>& inlined_id);
+Layouts LayoutsOf(ConstBytes bootstrap, const std::optional<BlobId>& inlined_id);
 
 class ServedImage {
  public:
   // `services` outlive the image.  Afterwards the blobs are marked: mount, then Opened().
-  static runtime::Task<std::unique_ptr<ServedImage>> Serve(
-      const ShardServices& services, std::vector<std::shared_ptr<const cache::BlobLayout>> layouts,
-      std::string blob_directory);
+  static runtime::Task<std::unique_ptr<ServedImage>> Serve(const ShardServices& services, Layouts layouts,
+                                                           std::string blob_directory);
   // For an image that is mounted already, by a previous worker.  A blob that cannot be served is logged and left out:
   // it is marked still, so its readers get EIO.
-  static runtime::Task<std::unique_ptr<ServedImage>> ServeAgain(
-      const ShardServices& services, std::vector<std::shared_ptr<const cache::BlobLayout>> layouts,
-      std::string blob_directory, Log& log);
+  static runtime::Task<std::unique_ptr<ServedImage>> ServeAgain(const ShardServices& services, Layouts layouts,
+                                                                std::string blob_directory, Log& log);
   // Released.
   ~ServedImage() = default;
 

@@ -122,6 +122,7 @@ struct Foundation {
   UniqueFd holder;
   UniqueFd lock;
   api::Choice frontend;
+  bool taken_over = false;  // the gates come from a previous worker
 };
 
 Foundation Prepare(const Options& options, Log& log) {
@@ -133,10 +134,11 @@ Foundation Prepare(const Options& options, Log& log) {
           "--holder service-manager needs a service manager that keeps descriptors (NOTIFY_SOCKET is not set)");
   }
   base.gates = TakeGates(passed, base.manager, log);
+  base.taken_over = !base.gates.empty();
   base.holder = WatchHolder(options.holder);
   base.signals = ReceiveSignals();
   base.lock = LockRoot(options.root);
-  if (base.gates.empty()) {
+  if (!base.taken_over) {
     frontend::fanotify::Probe(options.root + "/probe");
     base.frontend = {.name = "fanotify", .reason = "a tiny image was mounted and read"};
     base.gates =
@@ -268,7 +270,7 @@ class Worker {
     base_.log.Info("sluiced {}: {} shards, engine {}: {}", SLUICE_VERSION, shards_.size(), shards_[0].engine().name(),
                    shards_[0].engine().reason());
     try {
-      co_await mounts.Restore();
+      co_await mounts.Restore(base_.taken_over);
     } catch (const Error& error) {
       // What was restored is mounted and cannot be let go in order: the next worker tries again.
       base_.log.Error("cannot take over the mounts: {}", error.message());
