@@ -98,10 +98,22 @@ bool IsBootstrap(const UniqueFd& file, const std::string& path, uint64_t size) {
   return LoadLe<uint32_t>(magic.data()) == kErofsMagic;
 }
 
+image::rafs::InlinedBootstrap FindInlinedBootstrap(ConstBytes tail, const std::string& path, uint64_t size) {
+  try {
+    return image::rafs::FindInlinedBootstrap(tail, size);
+  } catch (Error& error) {
+    if (error.code() == Errc::kNotFound) {
+      Throw(Errc::kInvalidArgument, "'{}' is neither a bootstrap nor a blob with one inside", path);
+    }
+    error.AddContext("'" + path + "'");
+    throw;
+  }
+}
+
 std::vector<std::byte> ReadInlinedBootstrap(const UniqueFd& file, const std::string& path, uint64_t size) {
   const uint64_t tail_bytes = std::min(size, image::rafs::kMaxTocSize);
   const auto tail = ReadPart(file, path, {size - tail_bytes, tail_bytes});
-  const auto found = image::rafs::FindInlinedBootstrap(tail, size);
+  const auto found = FindInlinedBootstrap(tail, path, size);
   const std::string what = "the bootstrap in '" + path + "'";
   FilePart stored(file, path, found.stored);
   std::vector<std::byte> bootstrap;

@@ -7,7 +7,7 @@ bool ErrorLog::Report(const std::string& message, std::string_view consequence) 
   const TimePoint now = clock_.Now();
   const auto known = past_.find(message);
   if (known == past_.end()) {
-    if (past_.size() >= kMostRemembered) past_.clear();
+    if (past_.size() >= most_remembered_) past_.clear();
     past_.emplace(message, Past{.logged = now});
     log_.Error("{}: {}", message, consequence);
     return true;

@@ -14,10 +14,11 @@ namespace sluice::frontend::fanotify {
 class ErrorLog {
  public:
   static constexpr Duration kQuiet = std::chrono::seconds(30);
-  static constexpr size_t kMostRemembered = 1024;  // when there are more, all are forgotten
+  static constexpr size_t kMostRemembered = 1024;
 
-  // Both outlive this.
-  ErrorLog(const Clock& clock, Log& log) noexcept : clock_(clock), log_(log) {}
+  // Both outlive this.  When there are more than `most_remembered` errors, all are forgotten.
+  ErrorLog(const Clock& clock, Log& log, size_t most_remembered = kMostRemembered) noexcept
+      : clock_(clock), log_(log), most_remembered_(most_remembered) {}
 
   // `message` names what failed and why; `consequence` what happens next.  True when it was logged.
   bool Report(const std::string& message, std::string_view consequence);
@@ -29,6 +30,7 @@ class ErrorLog {
   };
   const Clock& clock_;
   Log& log_;
+  const size_t most_remembered_;
   std::unordered_map<std::string, Past> past_;
 };
 
