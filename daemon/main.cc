@@ -49,8 +49,8 @@ int main(int argc, char** argv) {
   try {
     return options.holder == HolderKind::kSelf ? HoldWorkers(options, argc, argv, log)
                                                : sluice::daemon::RunWorker(options, log);
-  } catch (const std::exception& error) {
-    log.Error("{}", error.what());
-    return kExitFailure;
+  } catch (const sluice::Error& error) {
+    log.Error("{}", error.message());
+    return error.code() == sluice::Errc::kInvalidArgument ? kExitUsage : kExitFailure;
   }
 }

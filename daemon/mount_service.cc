@@ -299,8 +299,9 @@ Task<void> MountService::RestoreOne(MountRecord record, bool visible, KnownLayou
   }
 }
 
+// By the path of the mount, or by the name under which it was asked for.
 MountService::Entries::iterator MountService::FindMount(const std::string& mountpoint) {
-  const auto exact = mounts_.find(mountpoint);
+  const auto exact = mounts_.find((std::filesystem::path(mountpoint) / "").lexically_normal().parent_path());
   if (exact != mounts_.end()) return exact;
   return std::find_if(mounts_.begin(), mounts_.end(),
                       [&](const auto& entry) { return entry.second.record.mountpoint == mountpoint; });

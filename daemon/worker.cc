@@ -104,8 +104,10 @@ UniqueFd ReceiveSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  sigset_t blocked = signals;
+  sigaddset(&blocked, SIGIO);  // of the leases in IsOpenSomewhere()
   // Inherited by all threads that are started from now on.
-  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+  ::sigprocmask(SIG_BLOCK, &blocked, nullptr);
   UniqueFd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd) ThrowErrno(errno, "cannot receive signals");
   return fd;
@@ -139,7 +141,13 @@ Foundation Prepare(const Options& options, Log& log) {
   base.signals = ReceiveSignals();
   base.lock = LockRoot(options.root);
   if (!base.taken_over) {
-    frontend::fanotify::Probe(options.root + "/probe");
+    try {
+      frontend::fanotify::Probe(options.root + "/probe");
+    } catch (Error& error) {
+      error.AddContext(options.frontend == FrontendKind::kAuto ? "no front end works here: fanotify"
+                                                               : "the front end fanotify does not work here");
+      throw;
+    }
     base.frontend = {.name = "fanotify", .reason = "a tiny image was mounted and read"};
     base.gates =
         MakeGates(options.shards == 0 ? std::min(CpuCount(), kMostDefaultShards) : options.shards, base.manager);
@@ -184,7 +192,7 @@ class Control {
   Task<void> Run() {
     runtime::Listener listener = runtime::Listener::Adopt(engine_, std::move(base_.api_socket));
     http::Server server(engine_, std::move(listener), routes_);
-    scope_.Spawn(server.Run());
+    scope_.Spawn(ServeApi(server));
     scope_.Spawn(SweepForever());
     if (base_.holder) scope_.Spawn(WatchHolderEnd());
     base_.manager.Ready();
@@ -196,6 +204,14 @@ class Control {
   }
 
  private:
+  Task<void> ServeApi(http::Server& server) {
+    try {
+      co_await server.Run();
+    } catch (const Error& error) {
+      base_.log.Error("the API is not available any more: {}; what is mounted is served on", error.message());
+    }
+  }
+
   Task<void> ServeUntilStopped() {
     for (;;) {
       co_await runtime::WaitReadable(engine_, base_.signals.get());

@@ -23,7 +23,8 @@ void MountErofs(const ErofsMount& mount);
 void Unmount(const std::string& mountpoint);
 
 // Whether anybody, in whatever mount namespace, has the file open: a mounted EROFS keeps its bootstrap open.  `path` is
-// on a file system with leases (ext4, xfs, btrfs) and not open in this process.
+// on a file system with leases (ext4, xfs, btrfs) and not open in this process.  Whoever opens it at this very moment
+// makes the kernel send this process SIGIO, which has to be blocked or ignored.
 bool IsOpenSomewhere(const std::string& path);
 
 }  // namespace sluice::frontend

@@ -6,19 +6,18 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 
 #include "base/check.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "runtime/file.h"
-#include "runtime/timer.h"
 
 namespace sluice::frontend::fanotify {
 namespace {
 
 // So many events are read before other tasks of the shard get their turn.
 constexpr int kBurst = 32;
-constexpr Duration kRetryRead = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -88,25 +87,28 @@ void Door::FreeSlot(uint32_t slot) {
 }
 
 runtime::Task<void> Door::Serve() {
+  try {
+    co_await ReadEvents();
+  } catch (const std::exception& error) {
+    const auto* known = dynamic_cast<const Error*>(&error);
+    if (known != nullptr && known->code() == Errc::kStopped) throw;
+    // Readers would wait for ever.  The next worker finds their events on record.
+    log_.Error("cannot serve any more, leaving it to the next worker: {}", error.what());
+    std::abort();
+  }
+}
+
+runtime::Task<void> Door::ReadEvents() {
   for (;;) {
-    bool failed = false;
     co_await runtime::WaitReadable(engine_, gate_.group.fd());
     for (int count = 0; count < kBurst; ++count) {
       const uint32_t slot = co_await TakeSlot();
-      try {
-        if (gate_.group.Read(gate_.journal.Message(slot)) == 0) {
-          FreeSlot(slot);
-          break;
-        }
-        Receive(slot);
-      } catch (const Error& error) {
-        errors_.Report(error.message(), "trying again");
+      if (gate_.group.Read(gate_.journal.Message(slot)) == 0) {
         FreeSlot(slot);
-        failed = true;
         break;
       }
+      Receive(slot);
     }
-    if (failed) co_await runtime::Sleep(engine_, kRetryRead);
   }
 }
 
@@ -185,9 +187,9 @@ runtime::Task<uint32_t> Door::Verdict(std::shared_ptr<ServedBlob> served, ByteRa
   try {
     co_await served->blob().Ensure(range);
     co_return kAllow;
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     ++stats_.errors;
-    errors_.Report(error.message(), "the reader gets EIO");
+    errors_.Report(error.what(), "the reader gets EIO");
   }
   co_return DenyWithIoError();
 }

@@ -71,6 +71,7 @@ class Door {
   };
 
   runtime::Task<void> Serve();
+  runtime::Task<void> ReadEvents();
   runtime::Task<uint32_t> TakeSlot();
   void Receive(uint32_t slot);
   Questions Read(uint32_t slot);
