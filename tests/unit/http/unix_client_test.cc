@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/unix_client.h"
 
-#include <stdlib.h>  // for mkdtemp
-
 #include <catch2/catch.hpp>
-#include <cerrno>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 
 #include "http/server.h"
 #include "runtime/run_on.h"
 #include "runtime/scope.h"
 #include "runtime/shard.h"
+#include "support/temporary_directory.h"
 
 namespace sluice::http {
 namespace {
@@ -41,16 +38,12 @@ class Mirror final : public Handler {
 class ServerThread {
  public:
   ServerThread() : shards_(1, runtime::EngineKind::kAuto) {
-    char directory[] = "/tmp/sluice-client-XXXXXX";
-    if (mkdtemp(directory) == nullptr) ThrowErrno(errno, "mkdtemp");
-    directory_ = directory;
     runtime::BlockOn(shards_[0], [this] { return Start(); });
   }
   ~ServerThread() {
     runtime::BlockOn(shards_[0], [this] { return Stop(); });
-    std::filesystem::remove_all(directory_);
   }
-  std::string socket() const { return directory_ + "/socket"; }
+  std::string socket() const { return directory_ / "socket"; }
 
  private:
   Task<void> Start() {
@@ -68,7 +61,7 @@ class ServerThread {
   }
 
   Mirror mirror_;
-  std::string directory_;
+  const test::TemporaryDirectory directory_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<runtime::Scope> scope_;
   runtime::Shards shards_;
