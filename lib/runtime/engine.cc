@@ -26,6 +26,8 @@ void Engine::Post(Runnable& work) noexcept {
   sleeping_ = false;  // one interruption is enough
 }
 
+bool Engine::RunInsteadOfWorker(Runnable&) noexcept { return false; }
+
 void Engine::Submit(Op& op) noexcept {
   ++in_flight_;
   Start(op);

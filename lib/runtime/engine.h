@@ -58,8 +58,11 @@ class Engine : public Clock {
   // Makes a request that never blocks.
   virtual int64_t Call(const Request& request) noexcept = 0;
 
-  // True for the simulator: work for other threads is then done on this one, in an order that the seed decides.
+  // True for the simulator, which has no descriptors of the kernel and no other threads.
   virtual bool simulated() const noexcept { return false; }
+  // The simulator plays the part of worker threads too: takes `work`, which is meant for one, and runs it at a moment
+  // that its seed decides.  False, and nothing done, on the real engines.
+  virtual bool RunInsteadOfWorker(Runnable& work) noexcept;
 
  protected:
   Engine() = default;

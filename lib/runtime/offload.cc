@@ -13,11 +13,7 @@ bool Offload::Job::Begin(const Context& context) noexcept {
     return false;
   }
   context.stop.Subscribe(*this);
-  if (engine_.simulated()) {
-    engine_.Schedule(*this);  // the simulator has one thread, which plays the worker's part too
-  } else {
-    workers_.Push(*this, lane_);
-  }
+  if (!engine_.RunInsteadOfWorker(*this)) workers_.Push(*this, lane_);
   return true;
 }
 

@@ -9,12 +9,10 @@ namespace sluice::runtime {
 // Lives in the frame of whoever waits for it, and so outlives its place in any queue.
 class Runnable : public ListHook {
  public:
+  Runnable() noexcept = default;
+  virtual ~Runnable() = default;
   // May destroy the object: the caller does not touch it afterwards.
   virtual void Run() noexcept = 0;
-
- protected:
-  Runnable() noexcept = default;
-  ~Runnable() = default;
 };
 
 // Calls a member of the object that it is part of: for objects with several such calls to make.

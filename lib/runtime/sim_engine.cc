@@ -30,6 +30,11 @@ TimePoint SimEngine::Later() noexcept {
   return now_ + std::chrono::microseconds(1 + rng_.Below(most_us));
 }
 
+bool SimEngine::RunInsteadOfWorker(Runnable& work) noexcept {
+  pending_.push_back({.op = nullptr, .work = &work, .at = Later()});
+  return true;
+}
+
 void SimEngine::Start(Op& op) noexcept {
   pending_.push_back({.op = &op, .at = IsWait(op.request().opcode) ? kNever : Later()});
 }
@@ -54,7 +59,11 @@ void SimEngine::Poll(std::optional<Duration> wait) noexcept {
     return;
   }
   now_ = std::max(now_, next->at);
-  if (!next->done) {
+  if (next->op == nullptr) {
+    Runnable& work = *next->work;
+    pending_.erase(next);
+    work.Run();
+  } else if (!next->done) {
     next->result = Perform(next->op->request());
     next->done = true;
     next->at = Later();
@@ -91,9 +100,9 @@ int64_t SimEngine::Call(const Request& request) noexcept {
 }
 
 int64_t SimEngine::CloseNow(int fd) {
-  SLUICE_CHECK(
-      std::none_of(pending_.begin(), pending_.end(), [&](const Pending& each) { return each.op->request().fd == fd; }),
-      "a descriptor is closed while an operation uses it");
+  SLUICE_CHECK(std::none_of(pending_.begin(), pending_.end(),
+                            [&](const Pending& each) { return each.op != nullptr && each.op->request().fd == fd; }),
+               "a descriptor is closed while an operation uses it");
   sockets_.Close(fd);
   files_.erase(fd);
   return 0;

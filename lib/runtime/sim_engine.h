@@ -33,6 +33,7 @@ class SimEngine final : public Engine {
   TimePoint Now() const noexcept override { return now_; }
   int64_t Call(const Request& request) noexcept override;
   bool simulated() const noexcept override { return true; }
+  bool RunInsteadOfWorker(Runnable& work) noexcept override;
 
   void SetFaults(const SimFaults& faults) noexcept { faults_ = faults; }
   Rng& rng() noexcept { return rng_; }
@@ -40,8 +41,9 @@ class SimEngine final : public Engine {
  private:
   // An operation takes effect at one moment and is reported at a later one; a crash may come between.
   struct Pending {
-    Op* op;
-    TimePoint at;  // of the next of the two; kNever: waits for a descriptor
+    Op* op;                    // null: not an operation but
+    Runnable* work = nullptr;  // the work of a worker thread, run in one go
+    TimePoint at;              // of the next of the two; kNever: waits for a descriptor
     bool done = false;
     int64_t result = 0;
   };

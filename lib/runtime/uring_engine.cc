@@ -32,6 +32,10 @@ constexpr unsigned kCompletions = 2 * kMostInRing;
 // For the few calls that the ring does not make.
 constexpr size_t kThreads = 1;
 
+// Threads that the kernel may keep for what would block, e.g. a write that has to wait for the disk: for files, for
+// others.
+constexpr std::array<unsigned, 2> kKernelThreads{4, 1};
+
 // user_data of entries that are no Op.
 constexpr uint64_t kNobody = 0;
 constexpr uint64_t kWake = 1;
@@ -162,6 +166,8 @@ class UringEngine final : public Engine {
 
 UringEngine::UringEngine() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), workers_(kThreads, "sluice-file") {
   if (!wake_) ThrowErrno(errno, "io_uring engine: eventfd");
+  std::array<unsigned, 2> kernel_threads = kKernelThreads;                 // receives the former limits
+  io_uring_register_iowq_max_workers(ring_.get(), kernel_threads.data());  // linux 5.15; older: as many as it likes
   SetReason(fmt::format("io_uring with {}", ring_.mode()));
 }
 

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/engine.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>  // for SYS_io_uring_setup
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -66,6 +76,57 @@ TEST_CASE("a wait for a descriptor ends with a stop request") {
       CHECK(code == Errc::kStopped);
     }
   });
+}
+
+// More waits than the ring takes, and so more cancellations than one submission carries.
+TEST_CASE("a stop ends many waits at once, also those that the engine has not begun") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    if (env.simulator() != nullptr) co_return;
+    std::vector<UniqueFd> fds;
+    for (int i = 0; i < 700; ++i) fds.emplace_back(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    int stopped = 0;
+    auto reader = [](Engine& engine, int from, int& count) -> Task<void> {
+      const Errc code = co_await test::ErrorOf(WaitReadable(engine, from));
+      count += code == Errc::kStopped ? 1 : 0;
+    };
+    Scope scope(env.engine(), "readers");
+    for (const UniqueFd& fd : fds) {
+      REQUIRE(fd.get() >= 0);
+      scope.Spawn(reader(env.engine(), fd.get(), stopped));
+    }
+    co_await Sleep(env.engine(), std::chrono::milliseconds(1));
+    scope.RequestStop();
+    co_await scope.Join();
+    CHECK(stopped == 700);
+  });
+}
+
+// In a process of its own, because a filter cannot be taken back.
+TEST_CASE("where io_uring is forbidden, epoll is taken and the reason told") {
+  const pid_t child = fork();
+  if (child == 0) {
+    sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog filter{std::size(program), program};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+      _exit(1);
+    const std::unique_ptr<Engine> engine = MakeEngine(EngineKind::kAuto);
+    if (engine->name() != "epoll" || engine->reason().find("seccomp") == std::string::npos) _exit(2);
+    engine->Run(Sleep(*engine, std::chrono::microseconds(1)));
+    try {
+      MakeEngine(EngineKind::kUring);
+    } catch (const Error& error) {
+      _exit(error.code() == Errc::kUnsupported ? 0 : 3);
+    }
+    _exit(4);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
 }
 
 TEST_CASE("work that another thread posts wakes a sleeping engine") {

@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 #include <mutex>
 #include <semaphore>
+#include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -37,6 +39,25 @@ TEST_CASE("offloaded work runs beside the loop, not on it") {
     const std::thread::id worker = co_await offload.Run(env.engine(), who);
     CHECK((worker == std::this_thread::get_id()) == env.engine().simulated());
   });
+}
+
+TEST_CASE("the simulator ends offloaded work in an order that the seed decides") {
+  std::set<std::string> orders;
+  test::RunOnSimulator(
+      [&](TestEnv& env) -> Task<void> {
+        Offload offload(1);
+        std::string order;
+        auto call = [](Engine& engine, Offload& on, char name, std::string& out) -> Task<void> {
+          auto work = [name] { return name; };
+          out += co_await on.Run(engine, std::move(work));
+        };
+        Scope scope(env.engine(), "calls");
+        for (const char name : {'a', 'b', 'c'}) scope.Spawn(call(env.engine(), offload, name, order));
+        co_await scope.Join();
+        orders.insert(order);
+      },
+      50);
+  CHECK(orders.size() == 6);
 }
 
 // One worker, held until everything is queued.
