@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What processes cost: from /proc and wait4(2)."""
+"""What processes cost."""
+import json
 import os
 import pathlib
-import subprocess
-import time
+
+from support.programs import PYTHON, SUPPORT, run
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -28,13 +29,6 @@ def peak_bytes(pids):
 
 
 def timed(command, **options):
-    """Runs a command; returns (wall seconds, CPU seconds, peak bytes).  Its output is dropped unless `stdout` says where to."""
-    options.setdefault("stdout", subprocess.DEVNULL)
-    begin = time.monotonic()
-    process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, **options)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+    """Runs a command, its output dropped; returns (wall seconds, CPU seconds, peak bytes)."""
+    cost = json.loads(run([PYTHON, SUPPORT / "measure.py", *command], timeout=600, **options).stdout)
+    return cost["wall_s"], cost["cpu_s"], cost["peak_bytes"]

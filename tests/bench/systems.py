@@ -93,7 +93,6 @@ class Nydus:
 def limit_of_conversion(archive, scratch):
     """What nobody beats: returns (wall s of zstd, wall s of b3sum, bytes of the zstd file)."""
     packed = scratch / "limit.tar.zst"
-    with open(packed, "wb") as out:
-        zstd, _, _ = processes.timed(["zstd", "-3", "-T2", "-q", "-c", archive], stdout=out)
+    zstd, _, _ = processes.timed(["zstd", "-3", "-T2", "-q", "-f", archive, "-o", packed])
     b3sum, _, _ = processes.timed(["b3sum", archive])
     return zstd, b3sum, packed.stat().st_size

@@ -111,7 +111,8 @@ class Sluiced:
         return self.process.wait(STOP_TIMEOUT_S * PATIENCE)
 
     def clean_up(self):
-        """Ends everything that the test left, in the order that cannot hang: readers, mounts, processes."""
+        """Ends everything that the test left, in the order that cannot hang: readers, mounts, processes.  A daemon that does
+        not stop when it is asked to is killed, and fails the test."""
         for reader in self._readers:
             reader.kill()
             reader.wait()
@@ -121,15 +122,24 @@ class Sluiced:
                 subprocess.run(["umount", path], timeout=10, stderr=subprocess.DEVNULL, check=False)
         if self.process is None:
             return
-        if self.process.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.stop()
+        hangs = not self._stop_patiently()
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
         for path in mounts_below(self.folder):
             subprocess.run(["umount", "-l", path], check=False)
+        assert not hangs, f"sluiced did not stop within {STOP_TIMEOUT_S * PATIENCE} s\n{self.log()}"
+
+    def _stop_patiently(self):
+        """Asks again and again: another mount namespace, made while the mount was there, may have kept it for a while."""
+        for _ in range(STOP_TIMEOUT_S):
+            if self.process.poll() is not None:
+                return True
+            self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(PATIENCE)
+        return False
 
     def processes(self):
         """Processes of this daemon's session: the holder, its workers."""

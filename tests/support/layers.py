@@ -209,6 +209,7 @@ def many_files(count):
 
 def random_files(folder, count):
     def fill(t):
+        t.directory("./")
         t.directory(folder)
         for i in range(count):
             t.add(f"{folder}/f{i:02}", data=content(f"{folder}{i}", 150_000 + 997 * i))
