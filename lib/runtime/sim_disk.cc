@@ -4,89 +4,23 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 #include <variant>
 
 #include "base/check.h"
+#include "runtime/sparse_bytes.h"
 
 namespace sluice::runtime {
 
 namespace {
 
-constexpr uint64_t kPage = 4096;
 constexpr uint64_t kSector = 512;  // what a disk writes whole
 
 std::string_view ParentOf(std::string_view path) {
   const size_t slash = path.rfind('/');
   return slash == 0 ? "/" : path.substr(0, slash);
 }
-
-// The bytes of one file; pages that were never written read as zeros.
-class Bytes {
- public:
-  uint64_t size() const noexcept { return size_; }
-  uint64_t pages() const noexcept { return pages_.size(); }
-
-  void Read(MutableBytes dst, uint64_t offset) const {
-    ForEachPage(offset, dst.size(), [&](uint64_t page, uint64_t in_page, uint64_t done, uint64_t length) {
-      const auto at = pages_.find(page);
-      if (at == pages_.end()) {
-        std::memset(dst.data() + done, 0, length);
-      } else {
-        std::memcpy(dst.data() + done, at->second.data() + in_page, length);
-      }
-    });
-  }
-  void Write(ConstBytes src, uint64_t offset) {
-    ForEachPage(offset, src.size(), [&](uint64_t page, uint64_t in_page, uint64_t done, uint64_t length) {
-      std::memcpy(pages_[page].data() + in_page, src.data() + done, length);
-    });
-    size_ = std::max(size_, offset + src.size());
-  }
-  // Pages that a write to `range` would add.
-  uint64_t PagesMissing(ByteRange range) const {
-    uint64_t missing = 0;
-    ForEachPage(range.offset, range.length,
-                [&](uint64_t page, uint64_t, uint64_t, uint64_t) { missing += pages_.count(page) == 0 ? 1 : 0; });
-    return missing;
-  }
-  void Truncate(uint64_t size) {
-    pages_.erase(pages_.lower_bound(AlignUp(size, kPage) / kPage), pages_.end());
-    if (size < size_) Zero({size, AlignUp(size, kPage) - size});
-    size_ = size;
-  }
-  void PunchHole(ByteRange range) {
-    Zero(range);
-    const uint64_t first = AlignUp(range.offset, kPage) / kPage;
-    const uint64_t last = AlignDown(range.end(), kPage) / kPage;
-    if (first < last) pages_.erase(pages_.lower_bound(first), pages_.lower_bound(last));
-  }
-
- private:
-  using Page = std::array<std::byte, kPage>;
-
-  template <typename F>
-  static void ForEachPage(uint64_t offset, uint64_t length, F f) {
-    for (uint64_t done = 0; done < length;) {
-      const uint64_t in_page = (offset + done) % kPage;
-      const uint64_t part = std::min(kPage - in_page, length - done);
-      f((offset + done) / kPage, in_page, done, part);
-      done += part;
-    }
-  }
-  void Zero(ByteRange range) {
-    ForEachPage(range.offset, range.length, [&](uint64_t page, uint64_t in_page, uint64_t, uint64_t length) {
-      const auto at = pages_.find(page);
-      if (at != pages_.end()) std::memset(at->second.data() + in_page, 0, length);
-    });
-  }
-
-  uint64_t size_ = 0;
-  std::map<uint64_t, Page> pages_;
-};
 
 struct Written {
   uint64_t offset;
@@ -100,7 +34,7 @@ struct Punched {
 };
 using DataChange = std::variant<Written, Truncated, Punched>;
 
-void Apply(const DataChange& change, Bytes& bytes) {
+void Apply(const DataChange& change, SparseBytes& bytes) {
   if (const auto* written = std::get_if<Written>(&change)) {
     bytes.Write(written->bytes, written->offset);
   } else if (const auto* truncated = std::get_if<Truncated>(&change)) {
@@ -111,7 +45,7 @@ void Apply(const DataChange& change, Bytes& bytes) {
 }
 
 // What a crash leaves of a write: some of its sectors, and perhaps the size that it gave the file.
-void ApplyInPart(const Written& written, unsigned percent, Rng& rng, Bytes& bytes) {
+void ApplyInPart(const Written& written, unsigned percent, Rng& rng, SparseBytes& bytes) {
   const uint64_t end = written.offset + written.bytes.size();
   const uint64_t size = rng.Chance(percent) ? std::max(bytes.size(), end) : bytes.size();
   for (uint64_t at = written.offset; at < end;) {
@@ -149,9 +83,9 @@ class SimDisk::Node {
   }
 
   const bool directory;
-  bool linked = true;  // its pages count as used
-  Bytes now;           // as readers see it
-  Bytes durable;       // as after a crash that undoes all it can
+  bool linked = true;   // its pages count as used
+  SparseBytes now;      // as readers see it
+  SparseBytes durable;  // as after a crash that undoes all it can
   std::vector<DataChange> unsynced;
 };
 
@@ -252,9 +186,9 @@ int64_t SimDisk::Read(const Node& node, MutableBytes dst, uint64_t offset) const
 
 int64_t SimDisk::Write(Node& node, ConstBytes src, uint64_t offset) {
   // What fits: a full disk takes the first part of a write, like the kernel.
-  const uint64_t free = (capacity_ - std::min(capacity_, pages_used_ * kPage)) / kPage;
+  const uint64_t free = (capacity_ - std::min(capacity_, pages_used_ * SparseBytes::kPage)) / SparseBytes::kPage;
   while (!src.empty() && node.now.PagesMissing({offset, src.size()}) > free) {
-    const uint64_t end = AlignDown(offset + src.size() - 1, kPage);
+    const uint64_t end = AlignDown(offset + src.size() - 1, SparseBytes::kPage);
     if (end <= offset) return -ENOSPC;
     src = src.first(end - offset);
   }
