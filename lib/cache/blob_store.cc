@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "runtime/combine.h"
 #include "runtime/file.h"
 
 namespace sluice::cache {
@@ -73,7 +74,9 @@ Task<BlobLease> BlobStore::Acquire(std::shared_ptr<const BlobLayout> layout,
   co_return BlobLease(*entry.cache, std::move(shared));
 }
 
-Task<void> BlobStore::Release(BlobLease lease) {
+Task<void> BlobStore::Release(BlobLease lease) { co_await WithoutStop(ReleaseNow(std::move(lease))); }
+
+Task<void> BlobStore::ReleaseNow(BlobLease lease) {
   const runtime::Permit alone = co_await opening_.Acquire(1);
   const std::string name = NameOf(lease->layout());
   Entry& entry = open_.at(name);

@@ -47,7 +47,7 @@ class BlobStore {
   // this ends the data file exists, with its full size, durably: it can be marked and mounted.
   runtime::Task<BlobLease> Acquire(std::shared_ptr<const BlobLayout> layout,
                                    std::unique_ptr<backend::BlobSource> source);
-  // Closes the cache with its last lease.  Its files stay.
+  // Closes the cache with its last lease.  Its files stay.  A stop request does not end it.
   runtime::Task<void> Release(BlobLease lease);
 
   // Calls `f(const BlobCache&, uint64_t leases)` for each open cache.
@@ -62,6 +62,7 @@ class BlobStore {
     uint64_t leases = 0;
   };
 
+  runtime::Task<void> ReleaseNow(BlobLease lease);
   static std::string NameOf(const BlobLayout& layout);
   runtime::Task<std::unique_ptr<BlobCache>> Open(std::string name, std::shared_ptr<const BlobLayout> layout);
   runtime::Task<void> PrepareData(std::string directory, const BlobLayout& layout);

@@ -92,11 +92,12 @@ Task<Failures> Fetcher::FetchOnce(Flight& flight, ChunkSpan run, MutableBytes me
   try {
     co_await source->ReadAt(stored_range.offset, stored);
   } catch (const Error& e) {
+    // Also when the deadline has stopped it: a source that hangs is not asked first again.
+    sources_.MarkFailed(source);
     if (e.code() == Errc::kStopped) throw;
     unread = e;
   }
   if (unread) {
-    sources_.MarkFailed(source);
     unread->AddContext(NameOf(layout_, run));
     co_return FailAll(run, *unread);
   }

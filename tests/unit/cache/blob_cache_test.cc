@@ -222,6 +222,25 @@ TEST_CASE("a source that does not answer is an error in bounded time") {
   });
 }
 
+TEST_CASE("a source that hangs does not keep the blob from being served by another") {
+  RunOnEngines(
+      [](TestEnv& env) -> Task<void> {
+        CacheLimits limits;
+        limits.fetch_timeout = std::chrono::milliseconds(100);
+        CacheFixture fixture(env, {.chunks = 3}, limits);
+        testing::FakeBackend hanging(fixture.blob.stored);
+        hanging.open.Reset();
+        BlobLease first = co_await fixture.store.Acquire(fixture.layout,
+                                                         std::make_unique<testing::FakeSource>(env.engine(), hanging));
+        BlobLease second = co_await fixture.Open();
+        co_await ExpectError(Errc::kTimeout, first->Ensure(fixture.Plain(0)));
+        co_await first->Ensure(fixture.Plain(0));
+        co_await fixture.store.Release(std::move(first));
+        co_await fixture.store.Release(std::move(second));
+      },
+      2);
+}
+
 TEST_CASE("a full disk is an error until there is space again") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
     if (env.disk() == nullptr) co_return;  // the real engines have no disk that a test may fill

@@ -93,6 +93,21 @@ TEST_CASE("leases of one layout share a cache; another layout of the same blob h
   });
 }
 
+TEST_CASE("a lease is given back, and what is ready put on record, also by a task that is to stop") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    CacheFixture fixture(env, {.chunks = 3});
+    BlobLease cache = co_await fixture.Open();
+    co_await cache->Ensure(fixture.Plain(1));
+    runtime::Scope scope(env.engine(), "stopped");
+    scope.RequestStop();
+    scope.Spawn(fixture.store.Release(std::move(cache)));
+    co_await scope.Join();
+    BlobLease again = co_await fixture.Open();
+    CHECK(again->TryHit(fixture.Plain(1)));
+    co_await fixture.store.Release(std::move(again));
+  });
+}
+
 TEST_CASE("a cache that is damaged on disk starts from nothing, in the same data file") {
   struct Damage {
     const char* what;
