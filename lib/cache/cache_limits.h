@@ -18,7 +18,7 @@ struct RunLimits {
 };
 
 struct ReadAheadLimits {
-  uint64_t threshold = 2 * kMiB;      // bytes read in order before anything is fetched ahead
+  uint64_t ramp = 16 * kMiB;          // read in order: the window is as large then; smaller before, twice that after
   uint64_t max_window = 128 * kMiB;   // ahead of the reader
   uint64_t step = 2 * kMiB;           // a window grows by at least this much: what is fetched ahead comes in large runs
   uint64_t forward_slack = 1 * kMiB;  // a reader that skips less than this goes on with its stream

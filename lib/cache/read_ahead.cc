@@ -47,14 +47,20 @@ bool ReadAhead::OnDemand(ByteRange plain) noexcept {
   stream.next = std::max(stream.next, end);
   // Reading the same bytes over and over earns nothing.
   stream.credit = std::min(stream.credit, stream.inherited + (stream.next - stream.begin));
-  if (stream.credit < limits_.threshold) return false;
 
-  const uint64_t window = std::min(2 * stream.credit, limits_.max_window);
+  const uint64_t window = WindowFor(stream.credit);
   const uint64_t target = window > blob_end_ - stream.next ? blob_end_ : stream.next + window;
   const uint64_t from = std::max(stream.window_end, stream.next);
   if (target <= from || (target - from < limits_.step && target != blob_end_)) return false;
   stream.window_end = target;
   return true;
+}
+
+// Grows with the square up to twice the credit: a file of a few MiB read from end to end, of which a start reads
+// several, must not bring its neighbours along.
+uint64_t ReadAhead::WindowFor(uint64_t credit) const noexcept {
+  const uint64_t window = credit >= 2 * limits_.ramp ? 2 * credit : credit * credit / limits_.ramp;
+  return std::min(window, limits_.max_window);
 }
 
 ByteRange ReadAhead::Window(size_t i) const noexcept {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Decides what to fetch before it is asked for.  Reading in order pays for a window ahead of the reader, about twice
-// what was read in order; skipping costs it.  So a start that touches a tenth of an image fetches little more than that
-// tenth, and a reader of all files makes the blob complete long before it has asked for all of it.  Pure; owned by the
-// blob's shard.
+// Decides what to fetch before it is asked for.  Reading in order pays for a window ahead of the reader: a small one at
+// first, in the end twice what was read in order; skipping costs it.  So a start that touches a tenth of an image
+// fetches little more than that tenth, and a reader of all files makes the blob complete long before it has asked for
+// all of it.  Pure; owned by the blob's shard.
 
 #include <array>
 #include <cstdint>
@@ -39,6 +39,7 @@ class ReadAhead {
   };
 
   Stream& FindOrReplace(uint64_t offset) noexcept;
+  uint64_t WindowFor(uint64_t credit) const noexcept;
   bool Continues(const Stream& stream, uint64_t offset) const noexcept;
 
   uint64_t blob_end_;

@@ -20,7 +20,7 @@ CacheLimits SmallLimits() {
   CacheLimits limits;
   limits.demand = {.plain_bytes = 32 * kKiB, .stored_bytes = 32 * kKiB, .stored_gap = 4096};
   limits.background = limits.demand;
-  limits.read_ahead = {.threshold = 64 * kKiB,
+  limits.read_ahead = {.ramp = 64 * kKiB,
                        .max_window = 1 * kMiB,
                        .step = 32 * kKiB,
                        .forward_slack = 64 * kKiB,

@@ -15,6 +15,21 @@ using test::TestEnv;
 using testing::CacheFixture;
 using testing::ExpectError;
 
+namespace {
+
+// A demand that finds a flight in its last moment shares its end; the next one starts a flight of its own.
+Task<void> EnsureAfterTimeout(BlobCache& cache, ByteRange plain) {
+  try {
+    co_await cache.Ensure(plain);
+    co_return;
+  } catch (const Error& e) {
+    CHECK(e.code() == Errc::kTimeout);
+  }
+  co_await cache.Ensure(plain);
+}
+
+}  // namespace
+
 TEST_CASE("a demand fetches the chunks that it covers and no others") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
     CacheFixture fixture(env, {.chunks = 12});
@@ -217,7 +232,7 @@ TEST_CASE("a source that does not answer is an error in bounded time") {
     co_await ExpectError(Errc::kTimeout, cache->Ensure(fixture.Plain(1)));
     co_await ExpectError(Errc::kTimeout, cache->Ensure(fixture.Plain(1)));
     fixture.backend.open.Set();
-    co_await cache->Ensure(fixture.Plain(1));
+    co_await EnsureAfterTimeout(*cache, fixture.Plain(1));
     co_await fixture.store.Release(std::move(cache));
   });
 }
@@ -234,7 +249,7 @@ TEST_CASE("a source that hangs does not keep the blob from being served by anoth
                                                          std::make_unique<testing::FakeSource>(env.engine(), hanging));
         BlobLease second = co_await fixture.Open();
         co_await ExpectError(Errc::kTimeout, first->Ensure(fixture.Plain(0)));
-        co_await first->Ensure(fixture.Plain(0));
+        co_await EnsureAfterTimeout(*first, fixture.Plain(0));
         co_await fixture.store.Release(std::move(first));
         co_await fixture.store.Release(std::move(second));
       },

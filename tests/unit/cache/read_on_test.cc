@@ -22,10 +22,10 @@ class Door final : public BlobObserver {
   int lost = 0;
 };
 
-// Small numbers: a reader is followed after 64 KiB.
+// Small numbers: a reader is followed after some 50 KiB.
 CacheLimits SmallLimits() {
   CacheLimits limits;
-  limits.read_ahead = {.threshold = 64 * kKiB,
+  limits.read_ahead = {.ramp = 64 * kKiB,
                        .max_window = 16 * kMiB,
                        .step = 32 * kKiB,
                        .forward_slack = 64 * kKiB,
