@@ -43,7 +43,7 @@ void Door::Add(cache::BlobCache& blob) {
     known->second->AddUser();
     return;
   }
-  auto served = std::make_shared<ServedBlob>(gate_.group, errors_, blob);
+  auto served = std::make_unique<ServedBlob>(gate_.group, errors_, blob);
   served->AddUser();
   served_.insert_or_assign(served->identity(), std::move(served));
 }
@@ -57,9 +57,8 @@ void Door::Opened(cache::BlobCache& blob) noexcept {
 runtime::Task<void> Door::Remove(cache::BlobCache& blob) {
   const auto known = FindBlob(blob);
   SLUICE_CHECK(known != served_.end(), "a blob that its door does not serve");
-  const std::shared_ptr<ServedBlob> served = known->second;
-  if (served->RemoveUser()) co_return;
-  served_.erase(known);
+  if (known->second->RemoveUser()) co_return;
+  const std::unique_ptr<ServedBlob> served = std::move(served_.extract(known).mapped());
   co_await served->Unused();
 }
 
@@ -68,9 +67,9 @@ Door::ServedBlobs::iterator Door::FindBlob(const cache::BlobCache& blob) noexcep
                       [&](const auto& entry) { return &entry.second->blob() == &blob; });
 }
 
-std::shared_ptr<ServedBlob> Door::Find(const FileIdentity& identity) const {
+ServedBlob::Use Door::Find(const FileIdentity& identity) const {
   const auto found = served_.find(identity);
-  return found == served_.end() ? nullptr : found->second;
+  return found == served_.end() ? ServedBlob::Use() : ServedBlob::Use(*found->second);
 }
 
 runtime::Task<uint32_t> Door::TakeSlot() {
@@ -158,9 +157,9 @@ Door::Questions Door::Read(uint32_t slot) {
 }
 
 uint32_t Door::VerdictAtOnce(const Question& question) {
-  if (question.served == nullptr) {
+  if (!question.served) {
     ++stats_.errors;
-    errors_.Report(fmt::format("process {} reads a marked file that is not served", question.event.pid), "it gets EIO");
+    errors_.Report("a marked file that is not served is read", "the reader gets EIO");
     return DenyWithIoError();
   }
   // Nobody looks at the byte that is read; the question was for the descriptor.
@@ -176,16 +175,15 @@ runtime::Task<void> Door::Answer(uint32_t slot, Questions questions) {
     if (question.verdict != 0) continue;
     ++stats_.misses;
     const ByteRange range = question.served->Clamp(question.event.range);
-    question.verdict = co_await Verdict(question.served, range);
+    question.verdict = co_await Verdict(*question.served, range);
     Respond(question.event.fd, question.verdict);
   }
   Finish(slot, questions);
 }
 
-runtime::Task<uint32_t> Door::Verdict(std::shared_ptr<ServedBlob> served, ByteRange range) {
-  const ServedBlob::Use use(*served);
+runtime::Task<uint32_t> Door::Verdict(ServedBlob& served, ByteRange range) {
   try {
-    co_await served->blob().Ensure(range);
+    co_await served.blob().Ensure(range);
     co_return kAllow;
   } catch (const std::exception& error) {
     ++stats_.errors;

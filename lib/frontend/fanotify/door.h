@@ -57,12 +57,12 @@ class Door {
  private:
   // What ProvokeData() asks for.  EROFS asks for whole pages, so nobody else's question looks like this.
   static constexpr ByteRange kProvocation{0, 1};
-  using ServedBlobs = std::map<FileIdentity, std::shared_ptr<ServedBlob>>;
+  using ServedBlobs = std::map<FileIdentity, std::unique_ptr<ServedBlob>>;
   // A reader that waits.
   struct Question {
     Event event;
-    std::shared_ptr<ServedBlob> served;  // null: a file that is none of ours
-    uint32_t verdict = 0;                // the response; 0: not known yet
+    ServedBlob::Use served;  // none: a file that is not served
+    uint32_t verdict = 0;    // the response; 0: not known yet
   };
   // Those of one slot.
   struct Questions {
@@ -77,19 +77,19 @@ class Door {
   Questions Read(uint32_t slot);
   uint32_t VerdictAtOnce(const Question& question);
   runtime::Task<void> Answer(uint32_t slot, Questions questions);
-  runtime::Task<uint32_t> Verdict(std::shared_ptr<ServedBlob> served, ByteRange range);
+  runtime::Task<uint32_t> Verdict(ServedBlob& served, ByteRange range);
   void Finish(uint32_t slot, const Questions& questions);
   void Respond(int event_fd, uint32_t response);
   void FreeSlot(uint32_t slot);
 
   ServedBlobs::iterator FindBlob(const cache::BlobCache& blob) noexcept;
-  std::shared_ptr<ServedBlob> Find(const FileIdentity& identity) const;
+  ServedBlob::Use Find(const FileIdentity& identity) const;
   void AdoptData(ServedBlob& served, int event_fd);
 
-  runtime::Task<void> ProvokeData(std::shared_ptr<ServedBlob> served);
+  runtime::Task<void> ProvokeData(ServedBlob& served);
   runtime::Task<void> AnswerStale(uint32_t slot, std::vector<StaleEvent> events);
   runtime::Task<uint32_t> VerdictOnStale(StaleEvent stale);
-  std::vector<std::shared_ptr<ServedBlob>> MeantBy(const StaleEvent& event) const;
+  std::vector<ServedBlob::Use> MeantBy(const StaleEvent& event) const;
 
   runtime::Engine& engine_;
   runtime::Offload& blocking_;

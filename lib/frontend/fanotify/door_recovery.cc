@@ -35,31 +35,30 @@ runtime::Task<uint32_t> Door::VerdictOnStale(StaleEvent stale) {
   const auto meant = MeantBy(stale);
   if (meant.empty() && stale.identity) co_return DenyWithIoError();
   for (const auto& served : meant) {
-    const ServedBlob::Use use(*served);
-    co_await ProvokeData(served);
-    const uint32_t verdict = co_await Verdict(served, served->Clamp(stale.event.range));
+    co_await ProvokeData(*served);
+    const uint32_t verdict = co_await Verdict(*served, served->Clamp(stale.event.range));
     if (verdict != kAllow) co_return verdict;
   }
   co_return kAllow;
 }
 
-std::vector<std::shared_ptr<ServedBlob>> Door::MeantBy(const StaleEvent& stale) const {
-  std::vector<std::shared_ptr<ServedBlob>> meant;
+std::vector<ServedBlob::Use> Door::MeantBy(const StaleEvent& stale) const {
+  std::vector<ServedBlob::Use> meant;
   if (stale.identity) {
     if (auto served = Find(*stale.identity)) meant.push_back(std::move(served));
     return meant;
   }
   for (const auto& [identity, served] : served_) {
-    if (!served->blob().complete()) meant.push_back(served);
+    if (!served->blob().complete()) meant.emplace_back(*served);
   }
   return meant;
 }
 
-runtime::Task<void> Door::ProvokeData(std::shared_ptr<ServedBlob> served) {
+runtime::Task<void> Door::ProvokeData(ServedBlob& served) {
   // No event has brought a descriptor yet, and a reader that waits under a stale number brings none: so ask a question
   // ourselves, on a thread that may wait for the answer.  A complete blob needs none and has no mark.
-  if (served->blob().has_data() || served->blob().complete()) co_return;
-  auto ask = [path = served->blob().data_path()] {
+  if (served.blob().has_data() || served.blob().complete()) co_return;
+  auto ask = [path = served.blob().data_path()] {
     const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     std::byte byte;
     if (!file || ::pread(file.get(), &byte, kProvocation.length, static_cast<off_t>(kProvocation.offset)) < 0) {

@@ -85,12 +85,17 @@ void ServedBlob::Unmark() noexcept {
   }
 }
 
-ServedBlob::Use::Use(ServedBlob& served) noexcept : served_(served) {
-  if (served_.uses_++ == 0) served_.unused_.Reset();
+ServedBlob::Use::Use(ServedBlob& served) noexcept : served_(&served) {
+  if (served.uses_++ == 0) served.unused_.Reset();
+}
+
+ServedBlob::Use& ServedBlob::Use::operator=(Use&& other) noexcept {
+  std::swap(served_, other.served_);
+  return *this;
 }
 
 ServedBlob::Use::~Use() {
-  if (--served_.uses_ == 0) served_.unused_.Set();
+  if (served_ != nullptr && --served_->uses_ == 0) served_->unused_.Set();
 }
 
 }  // namespace sluice::frontend::fanotify

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "base/range.h"
 #include "cache/blob_cache.h"
@@ -39,16 +40,21 @@ class ServedBlob final : private cache::BlobObserver {
   // Ends when no Use is left.
   runtime::Task<void> Unused() { return unused_.Wait(); }
 
-  // An answer that uses the blob, as long as it lives.
+  // An answer that uses the blob, as long as it lives; or none.
   class Use {
    public:
+    Use() noexcept = default;
     explicit Use(ServedBlob& served) noexcept;
+    Use(Use&& other) noexcept : served_(std::exchange(other.served_, nullptr)) {}
+    Use& operator=(Use&& other) noexcept;
     ~Use();
-    Use(const Use&) = delete;
-    Use& operator=(const Use&) = delete;
+
+    explicit operator bool() const noexcept { return served_ != nullptr; }
+    ServedBlob* operator->() const noexcept { return served_; }
+    ServedBlob& operator*() const noexcept { return *served_; }
 
    private:
-    ServedBlob& served_;
+    ServedBlob* served_ = nullptr;
   };
 
  private:
