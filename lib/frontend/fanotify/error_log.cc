@@ -5,19 +5,17 @@ namespace sluice::frontend::fanotify {
 
 bool ErrorLog::Report(const std::string& message, std::string_view consequence) {
   const TimePoint now = clock_.Now();
-  const auto known = past_.find(message);
-  if (known == past_.end()) {
-    if (past_.size() >= most_remembered_) past_.clear();
-    past_.emplace(message, Past{.logged = now});
-    log_.Error("{}: {}", message, consequence);
-    return true;
+  if (said_.empty() || now - begin_ >= kPeriod) {
+    if (unsaid_ > 0) log_.Error("{} repeated or further errors were not logged", unsaid_);
+    begin_ = now;
+    said_.clear();
+    unsaid_ = 0;
   }
-  if (now - known->second.logged < kQuiet) {
-    ++known->second.suppressed;
+  if (said_.size() >= most_lines_ || !said_.insert(message).second) {
+    ++unsaid_;
     return false;
   }
-  log_.Error("{}: {} ({} times more since it was last said)", message, consequence, known->second.suppressed);
-  known->second = Past{.logged = now};
+  log_.Error("{}: {}", message, consequence);
   return true;
 }
 
