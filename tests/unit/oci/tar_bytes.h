@@ -27,6 +27,8 @@ inline std::string Padded(std::string data) {
   return data;
 }
 
+inline const std::string kGnuMagic("ustar  \0", 8);
+
 struct TarFields {
   std::string name = "file";
   char type = '0';
@@ -77,10 +79,17 @@ inline std::string Pax(const PaxPairs& records, char type = 'x') {
 }
 
 inline std::string GnuLong(char type, std::string_view text) {
-  return TarMemberBytes({.name = "././@LongLink",
-                         .type = type,
-                         .content = std::string(text) + '\0',
-                         .magic = std::string("ustar  \0", 8)});
+  return TarMemberBytes(
+      {.name = "././@LongLink", .type = type, .content = std::string(text) + '\0', .magic = kGnuMagic});
+}
+
+// A GNU sparse file of format 1.0 called "sparse": 4096 bytes, of which `data_size` are stored.
+inline std::string SparseMember(const std::string& map, size_t data_size) {
+  return Pax({{"GNU.sparse.major", "1"},
+              {"GNU.sparse.minor", "0"},
+              {"GNU.sparse.name", "sparse"},
+              {"GNU.sparse.realsize", "4096"}}) +
+         TarMemberBytes({.name = "GNUSparseFile.0/sparse", .content = Padded(map) + std::string(data_size, 'd')});
 }
 
 inline std::string TarEnd() { return std::string(1024, '\0'); }
