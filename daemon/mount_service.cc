@@ -234,6 +234,8 @@ Task<void> MountService::Retire(Entries::iterator entry) {
 // The record last: whoever is killed before leaves one that the next worker forgets.
 Task<void> MountService::Forget(Entry entry) {
   if (entry.image) co_await entry.image->Release();
+  // The same image, mounted again within the second, has the same record.
+  if (OthersHave(entry.record)) co_return;
   auto remove = [&] { table_.Remove(entry.record); };
   try {
     co_await blocking_.Run(engine_, std::move(remove));
@@ -290,7 +292,8 @@ Task<void> MountService::RestoreOne(MountRecord record, bool visible, KnownLayou
     log_.Error("cannot serve '{}' at '{}' again: {}; its readers get EIO", entry.record.image, entry.record.path,
                error.message());
   }
-  if (visible) {
+  // What was mounted at the same path before is not visible there, even if its image is the same.
+  if (visible && !mounts_.contains(entry.record.path)) {
     entry.state = api::MountState::kMounted;
     const std::string path = entry.record.path;
     mounts_.emplace(path, std::move(entry));
@@ -313,6 +316,12 @@ api::MountInfo MountService::InfoOf(const Entry& entry) {
           .state = entry.state,
           .blobs = entry.image ? entry.image->blob_ids() : std::vector<std::string>{},
           .since = entry.record.since};
+}
+
+bool MountService::OthersHave(const MountRecord& record) const {
+  const auto has = [&](const Entry& entry) { return entry.record == record; };
+  return std::any_of(mounts_.begin(), mounts_.end(), [&](const auto& entry) { return has(entry.second); }) ||
+         std::any_of(lingering_.begin(), lingering_.end(), has);
 }
 
 bool MountService::OthersUse(const Digest& bootstrap) const {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -95,8 +96,8 @@ MountRecord ParseMountRecord(std::string_view text, const std::string& what) {
 MountTable::MountTable(std::string directory) : directory_(std::move(directory)) { MakeDirectories(directory_); }
 
 std::string MountTable::FileOf(const MountRecord& record) const {
-  // A path can be longer than a file name.
-  const Digest name = DigestOf(DigestAlgorithm::kSha256, AsBytes(record.path));
+  // Not by its path: what was unmounted there may still be mounted in another mount namespace, and needs its record.
+  const Digest name = DigestOf(DigestAlgorithm::kSha256, AsBytes(FormatMountRecord(record)));
   return fmt::format("{}/{}{}", directory_, name.Hex(), kSuffix);
 }
 
@@ -109,7 +110,8 @@ std::vector<MountRecord> MountTable::Load() const {
     const auto content = ReadWholeFile(path, kMaxRecordBytes);
     records.push_back(ParseMountRecord(AsText(content), fmt::format("mount record '{}'", path)));
   }
-  std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  std::sort(records.begin(), records.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.path, b.since) < std::tie(b.path, a.since); });
   return records;
 }
 

@@ -39,8 +39,9 @@ class MountTable {
   // Makes the directory.
   explicit MountTable(std::string directory);
 
-  // Sorted by path.  A file that cannot be parsed is an error: what it mounted must not be forgotten.
+  // Sorted by path, the latest first.  A file that cannot be parsed is an error: what it mounted must not be forgotten.
   std::vector<MountRecord> Load() const;
+  // Beside other records of the same path.
   void Put(const MountRecord& record) const;
   void Remove(const MountRecord& record) const;
 

@@ -40,6 +40,19 @@ TEST_CASE("the table gives back what was put and not removed, sorted by path") {
   CHECK(MountTable(directory / "mounts").Load() == std::vector{Record("/a"), Record("/b")});
 }
 
+TEST_CASE("what is mounted where something was mounted before has a record of its own") {
+  test::TemporaryDirectory directory;
+  const MountTable table(directory / "mounts");
+  const MountRecord before = Record("/a");
+  MountRecord after = before;
+  after.since += std::chrono::hours(1);
+  table.Put(before);
+  table.Put(after);
+  CHECK(table.Load() == std::vector{after, before});
+  table.Remove(before);
+  CHECK(table.Load() == std::vector{after});
+}
+
 TEST_CASE("the temporary file of a worker that was killed is no record") {
   test::TemporaryDirectory directory;
   const MountTable table(directory / "mounts");
