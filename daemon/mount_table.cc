@@ -116,7 +116,12 @@ std::vector<MountRecord> MountTable::Load() const {
 }
 
 void MountTable::Put(const MountRecord& record) const {
-  WriteDurably(FileOf(record), AsBytes(FormatMountRecord(record)));
+  const std::string text = FormatMountRecord(record);
+  if (text.size() > kMaxRecordBytes) {
+    Throw(Errc::kLimit, "the record of mountpoint '{}' has {} bytes, at most {} are read back", record.path,
+          text.size(), kMaxRecordBytes);
+  }
+  WriteDurably(FileOf(record), AsBytes(text));
 }
 
 void MountTable::Remove(const MountRecord& record) const { RemoveDurably(FileOf(record)); }

@@ -41,7 +41,7 @@ class MountTable {
 
   // Sorted by path, the latest first.  A file that cannot be parsed is an error: what it mounted must not be forgotten.
   std::vector<MountRecord> Load() const;
-  // Beside other records of the same path.
+  // Beside other records of the same path.  Throws kLimit for one that Load would refuse.
   void Put(const MountRecord& record) const;
   void Remove(const MountRecord& record) const;
 

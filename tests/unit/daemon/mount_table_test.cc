@@ -53,6 +53,13 @@ TEST_CASE("what is mounted where something was mounted before has a record of it
   CHECK(table.Load() == std::vector{after});
 }
 
+TEST_CASE("a record that could not be read back is not written") {
+  test::TemporaryDirectory directory;
+  const MountTable table(directory / "mounts");
+  CHECK_THROWS_AS(table.Put(Record("/" + std::string(40'000, 'a'))), Error);
+  CHECK(table.Load().empty());
+}
+
 TEST_CASE("the temporary file of a worker that was killed is no record") {
   test::TemporaryDirectory directory;
   const MountTable table(directory / "mounts");
