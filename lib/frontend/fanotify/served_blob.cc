@@ -28,13 +28,9 @@ FileIdentity IdentityOf(int fd) noexcept {
 ServedBlob::ServedBlob(const Group& group, ErrorLog& errors, cache::BlobCache& blob)
     : group_(group), errors_(errors), blob_(blob), identity_(IdentityOf(blob.data_path())) {
   unused_.Set();
-  blob_.SetObserver(this);
 }
 
-ServedBlob::~ServedBlob() {
-  SLUICE_CHECK(users_ == 0 && uses_ == 0, "a blob is destroyed that is still served");
-  blob_.SetObserver(nullptr);
-}
+ServedBlob::~ServedBlob() { SLUICE_CHECK(users_ == 0 && uses_ == 0, "a blob is destroyed that is still served"); }
 
 ByteRange ServedBlob::Clamp(ByteRange range) const noexcept {
   const uint64_t size = blob_.layout().plain_size();
@@ -47,7 +43,7 @@ void ServedBlob::AddUser() {
   // Also when it is marked already: somebody may have removed the mark.
   group_.Mark(blob_.data_path());
   marked_ = true;
-  ++users_;
+  if (users_++ == 0) blob_.SetObserver(this);
   ++opening_;
 }
 
@@ -57,6 +53,8 @@ void ServedBlob::Opened() noexcept {
 
 bool ServedBlob::RemoveUser() noexcept {
   if (--users_ > 0) return true;
+  // Not in the destructor: the frame of the last answer holds on to this for a moment after the blob is gone.
+  blob_.SetObserver(nullptr);
   Unmark();
   return false;
 }

@@ -18,7 +18,7 @@ namespace sluice::frontend::fanotify {
 
 class ServedBlob final : private cache::BlobObserver {
  public:
-  // All three outlive this.
+  // `group` and `errors` outlive this, `blob` its users and its uses.
   ServedBlob(const Group& group, ErrorLog& errors, cache::BlobCache& blob);
   // Without users.
   ~ServedBlob() override;

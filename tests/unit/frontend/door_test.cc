@@ -71,10 +71,10 @@ class Rig {
   }
   Task<void> End() {
     co_await door.Remove(**lease_);
-    co_await door.Close();
     cache::BlobLease lease = std::move(*lease_);
     lease_.reset();
     co_await store_.Release(std::move(lease));
+    co_await door.Close();
   }
 
   Task<ReadResult> Read(ByteRange range) {
@@ -172,6 +172,31 @@ TEST_CASE("the kernel does not ask about a complete blob any more") {
     co_await rig.ExpectRead(rig.all());
     CHECK(rig.door.stats().events == events);
     co_await rig.End();
+  });
+}
+
+TEST_CASE("a blob can go as soon as the answer for a reader that was killed has failed") {
+  OnRealEngines([](test::TestEnv& env, Group group) -> Task<void> {
+    Rig rig(env, NewGate(std::move(group)));
+    co_await rig.Begin();
+    rig.backend.open.Reset();
+    rig.backend.missing = true;
+    const pid_t reader = ::fork();
+    if (reader == 0) ::_exit(ReadFile(rig.cache().data_path(), {0, 4096}).error);
+    while (rig.door.stats().misses == 0) co_await runtime::Sleep(env.engine(), std::chrono::milliseconds(1));
+    auto kill = [reader] {
+      ::kill(reader, SIGKILL);
+      ::waitpid(reader, nullptr, 0);
+    };
+    co_await rig.Block(std::move(kill));
+    std::vector<Task<void>> ends;
+    ends.push_back(rig.End());
+    ends.push_back([](FakeBackend& backend) -> Task<void> {
+      backend.open.Set();
+      co_return;
+    }(rig.backend));
+    co_await runtime::WhenAll(std::move(ends));
+    CHECK(rig.door.stats().errors == 1);
   });
 }
 
