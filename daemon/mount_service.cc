@@ -95,6 +95,11 @@ Task<api::Status> MountService::GetStatus() {
 }
 
 Task<api::MountInfo> MountService::DoMount(api::MountRequest request) {
+  if (closed_) Throw(Errc::kBusy, "cannot mount at '{}': sluiced is stopping", request.mountpoint);
+  if (mounts_.size() + lingering_.size() >= MountTable::kMostMounts) {
+    Throw(Errc::kLimit, "cannot mount at '{}': there are {} mounts already", request.mountpoint,
+          MountTable::kMostMounts);
+  }
   if (!request.mountpoint.starts_with('/')) {
     Throw(Errc::kInvalidArgument, "mountpoint '{}' is not an absolute path", request.mountpoint);
   }
@@ -189,7 +194,8 @@ Task<bool> MountService::DoUnmountAll() {
     log_.Error("'{}', unmounted from '{}', is still mounted in another mount namespace: still serving it",
                entry.record.image, entry.record.path);
   }
-  co_return mounts_.empty() && lingering_.empty();
+  closed_ = mounts_.empty() && lingering_.empty();
+  co_return closed_;
 }
 
 Task<void> MountService::DoSweep() {

@@ -45,7 +45,8 @@ class MountService final : public api::MountService {
   runtime::Task<void> Restore(bool guarded);
   // Notices what others have unmounted.
   runtime::Task<void> Sweep();
-  // Unmounts everything.  False: something is in use; it is logged and goes on being served.
+  // Unmounts everything; then nothing is mounted any more.  False: something is in use; it is logged and goes on being
+  // served, and so does what is asked for.
   runtime::Task<bool> UnmountAll();
 
  private:
@@ -85,6 +86,7 @@ class MountService final : public api::MountService {
   const MountTable table_;
   Entries mounts_;                // by record.path
   std::vector<Entry> lingering_;  // unmounted here, still mounted in another mount namespace
+  bool closed_ = false;           // everything is unmounted for good
   runtime::Semaphore changing_{1};
 };
 

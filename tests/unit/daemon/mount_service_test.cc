@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mount_service.h"
+
+#include <catch2/catch.hpp>
+
+#include "base/error.h"
+#include "runtime/offload.h"
+#include "support/temporary_directory.h"
+
+namespace sluice::daemon {
+namespace {
+
+using runtime::Task;
+
+Task<void> StopThenMount(MountService& mounts) {
+  CHECK(co_await mounts.UnmountAll());
+  Errc code{};
+  try {
+    api::MountRequest request{.image = "oci:/nowhere", .mountpoint = "/"};
+    co_await mounts.Mount(std::move(request));
+  } catch (const Error& error) {
+    code = error.code();
+  }
+  CHECK(code == Errc::kBusy);
+}
+
+TEST_CASE("a mount that waits for the last unmount is refused, so that nothing is mounted when the worker ends") {
+  test::TemporaryDirectory directory;
+  const auto engine = runtime::MakeEngine(runtime::EngineKind::kAuto);
+  runtime::Offload blocking(1);
+  const ShardServices shards({});
+  Log log(LogLevel::kError, Log::Style::kPlain);
+  const MountService::Parts parts{.engine = *engine, .blocking = blocking, .shards = shards, .log = log};
+  MountService mounts(parts, directory / "root", {});
+  engine->Run(StopThenMount(mounts));
+}
+
+}  // namespace
+}  // namespace sluice::daemon
