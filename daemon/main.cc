@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -45,6 +46,8 @@ int main(int argc, char** argv) {
   }
   if (const int* code = std::get_if<int>(&read)) return *code;
   const auto& options = std::get<Options>(read);
+  // Whoever reads our log may go away: losing the log must not end the holder or the worker.  Workers inherit it.
+  ::signal(SIGPIPE, SIG_IGN);
   sluice::Log log(options.log_level, sluice::Log::StyleOfStderr());
   try {
     return options.holder == HolderKind::kSelf ? HoldWorkers(options, argc, argv, log)
