@@ -134,7 +134,8 @@ std::vector<std::byte> ReadInlinedBootstrap(const UniqueFd& file, const std::str
 
 LoadedImage LoadFromFiles(const oci::Reference& reference) {
   const std::filesystem::path path(reference.path);
-  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // O_NONBLOCK: a fifo that nobody writes to must not hold us up.
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0) ThrowErrno(errno, "cannot open '{}'", reference.path);
   if (!S_ISREG(status.st_mode)) Throw(Errc::kInvalidArgument, "'{}' is not a file", reference.path);
