@@ -99,7 +99,7 @@ class Door {
   DoorStats stats_;
   ServedBlobs served_;
   runtime::Event slot_freed_;
-  runtime::Scope scope_;  // at most Journal::kSlots answers, and the loop
+  runtime::Scope scope_;  // at most half of Journal::kSlots answers, and the loop
 };
 
 }  // namespace sluice::frontend::fanotify

@@ -109,6 +109,7 @@ Journal::Journal(Journal&& other) noexcept
     : fd_(std::move(other.fd_)),
       memory_(std::exchange(other.memory_, nullptr)),
       free_(std::move(other.free_)),
+      taken_(other.taken_),
       stale_(std::move(other.stale_)) {}
 
 Journal::Slot& Journal::At(uint32_t slot) const noexcept {
@@ -117,9 +118,10 @@ Journal::Slot& Journal::At(uint32_t slot) const noexcept {
 }
 
 std::optional<uint32_t> Journal::Take() noexcept {
-  if (free_.empty()) return std::nullopt;
+  if (taken_.count() >= free_.size()) return std::nullopt;
   const uint32_t slot = free_.back();
   free_.pop_back();
+  taken_.set(slot);
   std::memset(&At(slot), 0, sizeof(Slot));
   return slot;
 }
@@ -136,6 +138,7 @@ void Journal::Identify(uint32_t slot, FileIdentity identity) noexcept {
 void Journal::Clear(uint32_t slot) noexcept {
   At(slot).EventLength().store(0, std::memory_order_release);
   free_.push_back(slot);
+  taken_.reset(slot);
 }
 
 }  // namespace sluice::frontend::fanotify

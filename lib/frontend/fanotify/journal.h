@@ -5,6 +5,7 @@
 // out and not on record.  Owned by the shard of its group; not thread-safe.  Format: docs/formats/journal.md.
 
 #include <atomic>
+#include <bitset>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -32,7 +33,7 @@ struct StaleEvent {
 
 class Journal {
  public:
-  // Also the limit of events in flight per shard; each pins a descriptor.
+  // Of these, half are the limit of events in flight per shard; each pins a descriptor.
   static constexpr uint32_t kSlots = 256;
 
   // An empty journal in a new memfd.
@@ -53,7 +54,8 @@ class Journal {
   // The same; from now on they are the caller's to remember.
   std::vector<StaleEvent> TakeStale() noexcept { return std::exchange(stale_, {}); }
 
-  // A free slot, empty; nullopt when kSlots are taken.
+  // A free slot, empty; nullopt when as many are taken as are free.  The other half is for the next worker: to answer
+  // what this one leaves, it has to receive events of its own.
   std::optional<uint32_t> Take() noexcept;
   // Where read(2) puts one event: kEventBytes, valid as long as the journal.
   MutableBytes Message(uint32_t slot) noexcept;
@@ -71,6 +73,7 @@ class Journal {
   UniqueFd fd_;
   std::byte* memory_ = nullptr;  // the mapping of the whole memfd
   std::vector<uint32_t> free_;   // the slot to take next is the last
+  std::bitset<kSlots> taken_;    // by this process: neither free nor stale
   std::vector<StaleEvent> stale_;
 };
 
