@@ -225,9 +225,9 @@ Task<void> MountService::DoSweep() {
 Task<void> MountService::Retire(Entries::iterator entry) {
   Entry retired = std::move(entry->second);
   mounts_.erase(entry);
-  // Whoever uses the same bootstrap serves the same blobs.
+  // Whoever uses the same bootstrap, with the same name for the blob that it was in, serves the same blobs.
   bool lingers = false;
-  if (!OthersUse(retired.record.bootstrap)) lingers = co_await IsReadElsewhere(retired.record);
+  if (!OthersUse(retired.record)) lingers = co_await IsReadElsewhere(retired.record);
   if (lingers) {
     log_.Warning("'{}' is still mounted in another mount namespace: serving it until that is gone",
                  retired.record.path);
@@ -330,8 +330,10 @@ bool MountService::OthersHave(const MountRecord& record) const {
          std::any_of(lingering_.begin(), lingering_.end(), has);
 }
 
-bool MountService::OthersUse(const Digest& bootstrap) const {
-  const auto uses = [&](const Entry& entry) { return entry.image && entry.record.bootstrap == bootstrap; };
+bool MountService::OthersUse(const MountRecord& record) const {
+  const auto uses = [&](const Entry& entry) {
+    return entry.image && entry.record.bootstrap == record.bootstrap && entry.record.inlined_id == record.inlined_id;
+  };
   return std::any_of(mounts_.begin(), mounts_.end(), [&](const auto& entry) { return uses(entry.second); }) ||
          std::any_of(lingering_.begin(), lingering_.end(), uses);
 }

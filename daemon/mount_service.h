@@ -74,7 +74,7 @@ class MountService final : public api::MountService {
   Entries::iterator FindMount(const std::string& mountpoint);
   static api::MountInfo InfoOf(const Entry& entry);
   bool OthersHave(const MountRecord& record) const;
-  bool OthersUse(const Digest& bootstrap) const;
+  bool OthersUse(const MountRecord& record) const;
 
   runtime::Engine& engine_;
   runtime::Offload& blocking_;
