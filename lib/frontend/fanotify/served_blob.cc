@@ -53,7 +53,7 @@ void ServedBlob::Opened() noexcept {
 
 bool ServedBlob::RemoveUser() noexcept {
   if (--users_ > 0) return true;
-  // Not in the destructor: the frame of the last answer holds on to this for a moment after the blob is gone.
+  // Nobody reads any more: what becomes of the blob does not matter.
   blob_.SetObserver(nullptr);
   Unmark();
   return false;
