@@ -15,6 +15,7 @@ using image::FileChunk;
 using image::rafs::Blob;
 using image::rafs::BlobMetaHeader;
 using image::rafs::Chunk;
+using image::rafs::ZeroChunk;
 
 namespace {
 
@@ -31,7 +32,9 @@ void BlobBuilder::Commit(const ChunkBatch& batch) {
   size_t run_end = 0;
   for (const ChunkBatch::Item& item : batch.items()) {
     FileChunk place;
-    if (item.content != ChunkBatch::Content::kHole) {
+    if (item.content == ChunkBatch::Content::kHole) {
+      saw_hole_ = true;
+    } else {
       if (const std::optional<FileChunk> known = dictionary_.Find(item.digest, item.plain_size)) {
         place = *known;
       } else {
@@ -75,6 +78,21 @@ void BlobBuilder::Write(ConstBytes bytes) {
   writer_->Write(bytes);
 }
 
+ZeroChunk BlobBuilder::AddZeros(uint32_t chunk_size, const Format& format) {
+  const std::vector<std::byte> plain(chunk_size);
+  std::vector<std::byte> stored(chunk_size);
+  const std::optional<size_t> compressed = codec::ChunkEncoder(format.compression, format.level).Encode(plain, stored);
+  AppendChunk({.plain_size = chunk_size,
+               .content = compressed ? ChunkBatch::Content::kCompressed : ChunkBatch::Content::kPlain,
+               .digest = DigestOf(format.digester, plain),
+               .stored_size = static_cast<uint32_t>(compressed.value_or(chunk_size))});
+  Write(ConstBytes(stored).first(chunks_.back().stored_size));  // without compression: zeros as well
+  has_zeros_ = true;
+  ZeroChunk zeros{.blob = index_, .chunk = chunks_.back()};
+  zeros.chunk.plain_offset = image::rafs::kHoleOffset;
+  return zeros;
+}
+
 std::optional<Blob> BlobBuilder::Finish(const Format& format) {
   if (chunks_.empty()) return std::nullopt;
 
@@ -94,6 +112,7 @@ std::optional<Blob> BlobBuilder::Finish(const Format& format) {
   Write(info);
   Write(image::rafs::BuildBlobMetaHeader(header));
   const oci::StoredBlob stored = writer_->Finish();
+  if (has_zeros_) chunks_.pop_back();
 
   return Blob{.id = BlobId::Parse(stored.digest.Hex()),
               .chunk_count = header.chunk_count,

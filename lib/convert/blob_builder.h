@@ -38,11 +38,13 @@ class BlobBuilder {
     int level;
     DigestAlgorithm digester;
   };
+  // Adds a chunk of zeros behind all others.  Called once at most.
+  image::rafs::ZeroChunk AddZeros(uint32_t chunk_size, const Format& format);
   // Completes the blob in the target.  nullopt when no chunk was written.  Called once, last.
   std::optional<image::rafs::Blob> Finish(const Format& format);
 
-  uint64_t plain_bytes() const noexcept { return plain_end_; }
-  uint64_t stored_bytes() const noexcept { return stored_end_; }
+  // Whether a committed chunk was all zeros.
+  bool saw_hole() const noexcept { return saw_hole_; }
 
  private:
   uint32_t AppendChunk(const ChunkBatch::Item& item);
@@ -57,6 +59,8 @@ class BlobBuilder {
   std::vector<image::rafs::Chunk> chunks_;
   uint64_t plain_end_ = 0;  // multiple of 4096
   uint64_t stored_end_ = 0;
+  bool saw_hole_ = false;
+  bool has_zeros_ = false;  // the last of chunks_ is the chunk of zeros
 };
 
 }  // namespace sluice::convert

@@ -95,10 +95,14 @@ class Conversion {
     while (const std::optional<oci::LayerEntry> entry = reader.Next()) AddEntry(*entry, reader, name);
     pipeline_.Drain();
 
+    const BlobBuilder::Format format{options_.compression, options_.level, options_.digester};
+    if (!image_.zeros && (blob.saw_hole() || cutter_.left_hole())) {
+      image_.zeros = blob.AddZeros(options_.chunk_size, format);
+    }
     LayerReport report{.name = name, .entries = reader.entries(), .file_bytes = reader.file_bytes()};
-    if (auto built = blob.Finish({options_.compression, options_.level, options_.digester})) {
+    if (auto built = blob.Finish(format)) {
       report.blob = BlobDescriptor(*built);
-      report.chunks = built->chunk_count;
+      report.chunks = built->chunks.size();
       report.plain_bytes = built->plain_size;
       image_.blobs.push_back(std::move(*built));
     }

@@ -20,6 +20,7 @@ void FileCutter::Begin(InodeId file) {
           chunks, chunk_size_, kMaxFileChunks, file_chunks_);
   }
   file_chunks_ += chunks;
+  chunks_left_ = chunks;
   tree_.Get(file).chunks.resize(chunks);
 }
 
@@ -46,6 +47,7 @@ void FileCutter::Take(oci::LayerReader& reader) {
     }
   }
   CloseChunk();
+  if (chunks_left_ > 0) left_hole_ = true;
 }
 
 void FileCutter::OpenChunk(uint64_t position) {
@@ -53,6 +55,7 @@ void FileCutter::OpenChunk(uint64_t position) {
   chunk_ = pipeline_.Append(file_, position, static_cast<uint32_t>(plain_size));
   position_ = position;
   filled_ = 0;
+  --chunks_left_;
 }
 
 void FileCutter::CloseChunk() {

@@ -28,6 +28,9 @@ class FileCutter {
   // Takes all data of the reader's present entry as the content of the file begun last.  Throws what the reader throws.
   void Take(oci::LayerReader& reader);
 
+  // Whether a file had chunks without data.
+  bool left_hole() const noexcept { return left_hole_; }
+
  private:
   void OpenChunk(uint64_t position);
   void CloseChunk();
@@ -39,6 +42,8 @@ class FileCutter {
 
   image::InodeId file_{};
   uint64_t file_size_ = 0;
+  uint64_t chunks_left_ = 0;  // of the file, that no data came for yet
+  bool left_hole_ = false;
   MutableBytes chunk_;     // the open chunk, in a batch of the pipeline; empty: none is open
   uint64_t position_ = 0;  // of the open chunk in its file
   size_t filled_ = 0;      // bytes of chunk_ that have their value

@@ -190,7 +190,7 @@ void Builder::PlaceFlat(Placed& placed, uint64_t inode_size, InodeSpace& space) 
 }
 
 void Builder::PlaceChunkTable() {
-  chunk_table_ = BuildChunkTable(image_.blobs);
+  chunk_table_ = BuildChunkTable(image_.blobs, image_.zeros);
   ext_.chunk_table = {size_, chunk_table_.size()};
   size_ = AlignUp(size_ + chunk_table_.size(), kBlockSize);
   if (size_ > kMaxBootstrapSize) Throw(Errc::kLimit, "bootstrap of {} bytes is above {}", size_, kMaxBootstrapSize);
@@ -319,6 +319,10 @@ void Builder::StoreDirectory(const Placed& placed) {
 
 // Stores the array and returns the chunk format.
 uint32_t Builder::StoreChunks(const Inode& inode, MutableBytes array) const {
+  erofs::ChunkIndex hole;
+  if (image_.zeros) {
+    hole = ToChunkIndex({.blob = image_.zeros->blob, .chunk = image_.zeros->chunk.index, .block = erofs::kNullBlock});
+  }
   bool contiguous = inode.size > image_.chunk_size;
   const ChunkAddress first =
       inode.chunks.empty() || inode.chunks.front().is_hole() ? ChunkAddress{} : AddressOf(inode.chunks.front());
@@ -327,7 +331,7 @@ uint32_t Builder::StoreChunks(const Inode& inode, MutableBytes array) const {
     const MutableBytes to = array.subspan(i * erofs::kChunkIndexSize);
     if (chunk.is_hole()) {
       contiguous = false;
-      erofs::StoreChunkIndex({}, to);
+      erofs::StoreChunkIndex(hole, to);
       continue;
     }
     const ChunkAddress address = AddressOf(chunk);

@@ -23,6 +23,7 @@ struct Tables {
   erofs::SuperBlock super;
   SuperBlockExt ext;
   std::vector<Blob> blobs;
+  std::optional<ZeroChunk> zeros;
 };
 
 void CheckSuperBlock(const erofs::SuperBlock& super) {
@@ -85,7 +86,8 @@ Tables ParseTables(ConstBytes bootstrap, const ReadOptions& options) {
   tables.ext = ParseSuperBlockExt(bootstrap);
   tables.blobs = ParseBlobs(bootstrap, tables.super, tables.ext, options);
   const ByteRange& chunks = tables.ext.chunk_table;
-  ParseChunkTable(Slice(bootstrap, chunks.offset, chunks.length, "chunk table"), tables.ext.chunk_size, tables.blobs);
+  tables.zeros = ParseChunkTable(Slice(bootstrap, chunks.offset, chunks.length, "chunk table"), tables.ext.chunk_size,
+                                 tables.blobs);
   return tables;
 }
 
@@ -108,6 +110,7 @@ Image ParseBootstrap(ConstBytes bootstrap, const ReadOptions& options) {
   image.compression = tables.ext.compression;
   image.digester = tables.ext.digester;
   image.blobs = std::move(tables.blobs);
+  image.zeros = std::move(tables.zeros);
   return image;
 }
 

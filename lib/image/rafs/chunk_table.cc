@@ -56,6 +56,10 @@ void CheckStored(const Blob& blob, const Chunk& chunk, uint32_t chunk_size) {
 }
 
 void CheckPlain(const Blob& blob, const Chunk& chunk, uint32_t chunk_size) {
+  if (chunk.plain_offset == kHoleOffset) {
+    if (chunk.plain_size != chunk_size) ThrowField(blob, chunk, "uncompressed_size", chunk.plain_size);
+    return;
+  }
   if (chunk.plain_size == 0 || chunk.plain_size > chunk_size)
     ThrowField(blob, chunk, "uncompressed_size", chunk.plain_size);
   if (!IsAligned(chunk.plain_offset, kBlockSize) || chunk.plain_offset > blob.plain_size ||
@@ -93,7 +97,8 @@ void StoreEntry(const Chunk& chunk, uint32_t blob, bool encrypted, MutableBytes 
 
 }  // namespace
 
-void ParseChunkTable(ConstBytes table, uint32_t chunk_size, std::vector<Blob>& blobs) {
+std::optional<ZeroChunk> ParseChunkTable(ConstBytes table, uint32_t chunk_size, std::vector<Blob>& blobs) {
+  std::optional<ZeroChunk> zeros;
   for (; table.size() >= kChunkEntrySize; table = table.subspan(kChunkEntrySize)) {
     const std::byte* at = table.data();
     const auto position = LoadLe<uint32_t>(at + kBlobAt);
@@ -114,15 +119,22 @@ void ParseChunkTable(ConstBytes table, uint32_t chunk_size, std::vector<Blob>& b
     chunk.plain_offset = LoadLe<uint64_t>(at + kPlainOffsetAt);
     CheckPlain(blob, chunk, chunk_size);
     CheckStored(blob, chunk, chunk_size);
-    blob.chunks.push_back(chunk);
+    if (chunk.plain_offset != kHoleOffset) {
+      blob.chunks.push_back(chunk);
+    } else if (!zeros) {
+      zeros = {.blob = position, .chunk = chunk};
+    } else {
+      ThrowField(blob, chunk, "uncompressed_offset", chunk.plain_offset);
+    }
   }
   for (Blob& blob : blobs) {
     std::sort(blob.chunks.begin(), blob.chunks.end(), [](const Chunk& a, const Chunk& b) { return a.index < b.index; });
     CheckOrder(blob);
   }
+  return zeros;
 }
 
-std::vector<std::byte> BuildChunkTable(const std::vector<Blob>& blobs) {
+std::vector<std::byte> BuildChunkTable(const std::vector<Blob>& blobs, const std::optional<ZeroChunk>& zeros) {
   struct Reference {
     const Chunk* chunk;
     uint32_t blob;
@@ -130,6 +142,7 @@ std::vector<std::byte> BuildChunkTable(const std::vector<Blob>& blobs) {
   std::vector<Reference> order;
   for (uint32_t i = 0; i < blobs.size(); ++i)
     for (const Chunk& chunk : blobs[i].chunks) order.push_back({&chunk, i});
+  if (zeros) order.push_back({&zeros->chunk, zeros->blob});
   std::sort(order.begin(), order.end(), [](const Reference& a, const Reference& b) {
     return std::tie(a.chunk->digest, a.blob, a.chunk->index) < std::tie(b.chunk->digest, b.blob, b.chunk->index);
   });

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/compression.h"
 #include "base/digest.h"
+#include "base/limits.h"
 #include "image/tree.h"
 
 namespace sluice::image::rafs {
@@ -81,13 +82,25 @@ struct Blob {
   bool operator==(const Blob&) const = default;
 };
 
+// A chunk of zeros that stands for all holes.  The kernel reads a hole as zeros by itself, and so do we; nydusd knows
+// no holes and reads this chunk, which every index of a hole names besides saying "hole".  It is in the chunk info of
+// its blob, but in no Blob::chunks: nobody who looks into the plain address space finds it.
+struct ZeroChunk {
+  uint32_t blob = 0;  // position in Image::blobs
+  Chunk chunk;        // of chunk_size bytes; plain_offset is kHoleOffset
+  bool operator==(const ZeroChunk&) const = default;
+};
+// Where the block address of a hole (erofs::kNullBlock) would be.
+constexpr uint64_t kHoleOffset = uint64_t{0xFFFFFFFF} * kBlockSize;
+
 struct Image {
   uint32_t chunk_size = 0;  // power of two in [kMinChunkSize, kMaxChunkSize]
   Compression compression = Compression::kZstd;
   DigestAlgorithm digester = DigestAlgorithm::kBlake3;
   std::vector<Blob> blobs;
   Tree tree;
-  std::vector<InodeId> prefetch;  // in the order of the prefetch table
+  std::vector<InodeId> prefetch;   // in the order of the prefetch table
+  std::optional<ZeroChunk> zeros;  // none: without holes, or not for nydusd
 };
 
 }  // namespace sluice::image::rafs

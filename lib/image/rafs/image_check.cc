@@ -30,6 +30,17 @@ void CheckChunk(const Image& image, const Blob& blob, const Chunk& chunk, const 
           chunk.plain_size, chunk.plain_offset, blob.plain_size);
 }
 
+void CheckZeros(const Image& image) {
+  if (!image.zeros) return;
+  const auto& [position, chunk] = *image.zeros;
+  if (position >= image.blobs.size())
+    Throw(Errc::kInvalidArgument, "the chunk of zeros is in blob {} of {}", position, image.blobs.size());
+  const Blob& blob = image.blobs[position];
+  if (chunk.index >= blob.chunk_count || chunk.plain_size != image.chunk_size || chunk.plain_offset != kHoleOffset)
+    Throw(Errc::kInvalidArgument, "blob {}: the chunk of zeros is chunk {} of {}, with {} bytes at plain offset {:#x}",
+          blob.id.hex(), chunk.index, blob.chunk_count, chunk.plain_size, chunk.plain_offset);
+}
+
 void CheckFileChunks(const Image& image, const Inode& inode, std::string_view name) {
   const uint64_t count = inode.size / image.chunk_size + (inode.size % image.chunk_size != 0 ? 1 : 0);
   if (inode.chunks.size() != count)
@@ -70,6 +81,7 @@ void CheckBlobs(const Image& image) {
       before = &chunk;
     }
   }
+  CheckZeros(image);
 }
 
 void CheckInode(const Image& image, const Inode& inode, std::string_view name) {

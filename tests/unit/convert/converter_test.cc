@@ -185,7 +185,7 @@ TEST_CASE("a hole of the layer is a hole of the image and zeros are too") {
   late[5000] = 'x';
   late[5002] = 'y';
   CHECK(ReadFile(target, image, "late") == late);
-  CHECK(image.blobs.at(0).chunk_count == 4);
+  CHECK(image.blobs.at(0).chunks.size() == 4);
 }
 
 TEST_CASE("each content is stored once in an image") {

@@ -70,6 +70,27 @@ erofs::InodeHeader HeaderOf(const Patched& bootstrap, std::string_view path) {
 
 TEST_CASE("the sample image survives building and parsing") { CheckRoundTrip(SampleImage()); }
 
+TEST_CASE("holes name the chunk of zeros, and stay holes") {
+  Image image = SampleImage();
+  const Image without = ParseBootstrap(BuildBootstrap(image));
+  ++image.blobs[1].chunk_count;
+  image.blobs[1].ci_plain_size = image.blobs[1].ci_stored_size += 16;
+  image.zeros = ZeroChunk{.blob = 1, .chunk = {.index = 2, .plain_offset = kHoleOffset, .plain_size = 4096}};
+  image.zeros->chunk.stored_size = 1;
+  image.zeros->chunk.compressed = true;
+  const Patched bootstrap(CheckRoundTrip(image));
+  const uint64_t hole = bootstrap.ChunkArray("sparse") + erofs::kChunkIndexSize;
+  CHECK(bootstrap.Load<uint16_t>(hole) == 2);      // chunk
+  CHECK(bootstrap.Load<uint16_t>(hole + 2) == 2);  // blob 1
+  CHECK(bootstrap.Load<uint32_t>(hole + 4) == erofs::kNullBlock);
+  const Image parsed = ParseBootstrap(bootstrap.bytes());
+  CHECK(parsed.zeros == image.zeros);
+  CHECK(parsed.tree.Get(parsed.prefetch[1]).chunks == without.tree.Get(without.prefetch[1]).chunks);
+
+  image.zeros->chunk.index = 3;
+  CHECK_THROWS_WITH(BuildBootstrap(image), Catch::Contains("chunk 3 of 3"));
+}
+
 TEST_CASE("an image without blobs survives building and parsing") {
   Image image;
   image.chunk_size = 1 << 20;

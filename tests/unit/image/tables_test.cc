@@ -116,6 +116,28 @@ TEST_CASE("a chunk table survives building and parsing, sorted by digest") {
   CHECK(blobs == image.blobs);
 }
 
+TEST_CASE("the chunk of zeros is in the table and in no blob") {
+  Image image = SampleImage();
+  image.blobs[1].chunk_count = 3;
+  image.zeros = ZeroChunk{.blob = 1, .chunk = {.index = 2, .plain_offset = kHoleOffset, .plain_size = 4096}};
+  image.zeros->chunk.stored_size = 1;
+  image.zeros->chunk.compressed = true;
+  const auto table = BuildChunkTable(image.blobs, image.zeros);
+  REQUIRE(table.size() == 11 * kChunkEntrySize);
+  std::vector<Blob> blobs = WithoutChunks(image.blobs);
+  CHECK(ParseChunkTable(table, image.chunk_size, blobs) == image.zeros);
+  CHECK(blobs == image.blobs);
+
+  std::vector<std::byte> twice = table;
+  twice.insert(twice.end(), table.begin(), table.begin() + kChunkEntrySize);  // its digest is the lowest: all zeros
+  std::vector<Blob> refused = WithoutChunks(image.blobs);
+  CHECK_THROWS_WITH(ParseChunkTable(twice, image.chunk_size, refused), Catch::Contains("'uncompressed_offset'"));
+  image.zeros->chunk.plain_size = 4095;
+  refused = WithoutChunks(image.blobs);
+  CHECK_THROWS_WITH(ParseChunkTable(BuildChunkTable(image.blobs, image.zeros), image.chunk_size, refused),
+                    Catch::Contains("'uncompressed_size'"));
+}
+
 TEST_CASE("the layout digest tells apart what the cache must not share") {
   const std::vector<Blob> blobs = SampleImage().blobs;
   const Digest digest = LayoutDigest(blobs[0]);
