@@ -13,8 +13,7 @@ from support.nydus import Nydusd
 from support.programs import run
 
 VARIANTS = [("odd", ()), ("odd", ("--chunk-size", "4K", "--compressor", "lz4")), ("numpy", ())]
-NO_HOLES = pytest.mark.xfail(strict=True, reason="nydus v2 refuses a chunk index that points to no blob, EROFS's form of a hole")
-NYDUS_VARIANTS = [("numpy", ()), ("plain", ("--chunk-size", "4K", "--compressor", "lz4")), pytest.param("odd", (), marks=NO_HOLES)]
+NYDUS_VARIANTS = [*VARIANTS, ("odd", ("--compressor", "none"))]
 
 
 def needs(program):
@@ -102,5 +101,8 @@ def test_nydusd_shows_the_same_tree(name, options, image, bootstrap, converted, 
     for blob in target.blobs():
         (blobs / blob).symlink_to(target.blob_path(blob))
     with Nydusd(program, work / "nydusd", bootstrap(name, options), blobs) as daemon:
-        differences = tree.compare(image(name).tree, scan(daemon.mountpoint))
+        expected = image(name).tree
+        # nydusd shows the time of its start in place of 1970-01-01
+        no_time = {(path, "mtime") for path, entry in expected.items() if entry["mtime"] == 0}
+        differences = tree.compare(expected, scan(daemon.mountpoint), ignore=no_time)
         assert not differences, "\n".join(differences[:20]) + daemon.log_path.read_text()
