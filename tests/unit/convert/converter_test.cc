@@ -188,6 +188,30 @@ TEST_CASE("a hole of the layer is a hole of the image and zeros are too") {
   CHECK(image.blobs.at(0).chunks.size() == 4);
 }
 
+TEST_CASE("the holes of an image have one chunk of zeros, in the blob of the first layer with a hole") {
+  const MemoryLayer data = {FileWith("a", Text(1, 5000))};
+  const MemoryLayer zeros = {FileWith("b", Text(2, 10)), FileWith("zeros", std::string(4096, '\0'))};
+  const MemoryLayer only_a_hole = {SparseFile("hole", 100, {})};
+  MemoryTarget target;
+  ConvertTo(target, {data, zeros, only_a_hole}, {.chunk_size = 4096});
+  const Image image = Load(target);
+  REQUIRE(image.zeros);
+  CHECK(image.zeros->blob == 1);
+  CHECK(image.zeros->chunk.index == 1);
+  CHECK(ReadChunk(target, image, image.blobs.at(1), image.zeros->chunk) == std::string(4096, '\0'));
+  REQUIRE(image.blobs.size() == 2);
+  CHECK(image.blobs[1].chunk_count == 2);  // in the chunk info
+  CHECK(image.blobs[1].chunks.size() == 1);
+
+  MemoryTarget without;
+  ConvertTo(without, {data}, {.chunk_size = 4096});
+  CHECK_FALSE(Load(without).zeros);
+  MemoryTarget alone;
+  ConvertTo(alone, {only_a_hole}, {.chunk_size = 4096});
+  CHECK(Load(alone).zeros->blob == 0);
+  CHECK(ReadFile(alone, Load(alone), "hole") == std::string(100, '\0'));
+}
+
 TEST_CASE("each content is stored once in an image") {
   const std::string content = Text(1, 10000);
   MemoryTarget target;
