@@ -26,6 +26,12 @@ def kill_worker(daemon, pid):
     return wait_until(successor, f"a successor of worker {pid}", timeout=30)
 
 
+def expect_no_faults(daemon, readers):
+    for reader in readers:
+        output, _ = reader.communicate(timeout=300 * PATIENCE)
+        assert reader.returncode == 0, f"{output}\n{daemon.log()}"
+
+
 @pytest.mark.parametrize("engine", ["io_uring", "epoll"])
 def test_twenty_kills_of_the_worker_give_no_wrong_byte(engine, image, converted, start_daemon):
     daemon = start_daemon("--engine", engine)
@@ -39,15 +45,28 @@ def test_twenty_kills_of_the_worker_give_no_wrong_byte(engine, image, converted,
         pid = kill_worker(daemon, pid)
         seen.add(pid)
     assert len(seen) == KILLS + 1
-    for reader in readers:
-        output, _ = reader.communicate(timeout=300 * PATIENCE)
-        assert reader.returncode == 0, f"{output}\n{daemon.log()}"
+    assert all(reader.poll() is None for reader in readers), "a reader ended before the last kill"
+    expect_no_faults(daemon, readers)
     differences = tree.compare(image("numpy").tree, scan(mountpoint))
     assert not differences, "\n".join(differences[:20])
     assert daemon.process.poll() is None
 
 
-def test_what_was_fetched_before_a_kill_is_not_fetched_again(image, converted, start_daemon):
+def test_worker_that_dies_while_it_takes_over_has_a_successor(image, converted, start_daemon):
+    """Each worker is killed as soon as it exists: some before they read the journal, some while they answer from it."""
+    daemon = start_daemon()
+    mountpoint = daemon.mount(converted("numpy", "--chunk-size", "4K", "--compressor", "lz4").reference)
+    readers = [daemon.start_reader(mountpoint, image("numpy").rootfs, seed) for seed in range(READERS)]
+    wait_until(lambda: daemon.status()["counters"]["events"], "readers ask")
+    killed = set()
+    for _ in range(5):
+        worker = wait_until(lambda: set(daemon.workers()) - killed, "the next worker", interval=0.001).pop()
+        os.kill(worker, signal.SIGKILL)
+        killed.add(worker)
+    expect_no_faults(daemon, readers)
+
+
+def test_what_was_fetched_before_a_stop_is_not_fetched_again(image, converted, start_daemon):
     daemon = start_daemon()
     mountpoint = daemon.mount(converted("plain").reference)
     scan(mountpoint)

@@ -25,6 +25,13 @@ def mounts_below(folder):
     return sorted(found, reverse=True)
 
 
+def all_processes():
+    """Yields (pid, fields of /proc/PID/stat from the state on: state, parent, group, session, …)."""
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it may end meanwhile
+            yield int(path.parent.name), path.read_text().rpartition(")")[2].split()
+
+
 class Sluiced:
     """Starts in the constructor and is ready when that returns.  Use it as a context manager."""
 
@@ -142,14 +149,12 @@ class Sluiced:
         return False
 
     def processes(self):
-        """Processes of this daemon's session: the holder, its workers."""
-        pids = []
-        for stat_file in pathlib.Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                fields = stat_file.read_text().rpartition(")")[2].split()
-                if int(fields[3]) == self.process.pid:
-                    pids.append(int(stat_file.parent.name))
-        return pids
+        """Pids of the holder and all that came from it."""
+        return [pid for pid, fields in all_processes() if int(fields[3]) == self.process.pid]
+
+    def workers(self):
+        """Pids of the holder's children: the worker, if it has one now."""
+        return [pid for pid, fields in all_processes() if int(fields[1]) == self.process.pid and fields[0] != "Z"]
 
     def __enter__(self):
         return self
