@@ -28,8 +28,8 @@ struct CacheShard {
       : engine(the_engine),
         offload(the_offload),
         limits(the_limits),
-        demand_buffers(the_engine, the_limits.demand_buffers),
-        background_buffers(the_engine, the_limits.background_buffers) {}
+        demand_buffers(the_limits.demand_buffers),
+        background_buffers(the_limits.background_buffers) {}
 
   runtime::Engine& engine;
   runtime::Offload& offload;

@@ -84,7 +84,7 @@ TEST_CASE("what a stopped task was given before the stop is not lost") {
 
 TEST_CASE("buffers are aligned, and wait for the budget") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
-    BufferPool pool(env.engine(), 16384);
+    BufferPool pool(16384);
     Buffer first = co_await pool.Take(5000);
     CHECK(first.size() == 5000);
     CHECK(first.capacity() == 8192);
@@ -105,6 +105,25 @@ TEST_CASE("buffers are aligned, and wait for the budget") {
     co_await scope.Join();
     CHECK(got);
     CHECK(pool.used() == 0);
+  });
+}
+
+TEST_CASE("the memory of a buffer serves the next one") {
+  RunOnEngines([](TestEnv&) -> Task<void> {
+    BufferPool pool(1 << 20);
+    const std::byte* memory = nullptr;
+    {
+      Buffer buffer = co_await pool.Take(300000);
+      memory = buffer.data();
+      buffer.data()[299999] = std::byte{1};
+    }
+    Buffer small = co_await pool.Take(10);
+    CHECK(small.data() == memory);
+    CHECK(small.size() == 10);
+    Buffer other = co_await pool.Take(10);
+    CHECK(other.data() != memory);
+    small = std::move(other);  // `other` now holds the first memory
+    CHECK(small.data() != memory);
   });
 }
 
