@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -36,6 +37,7 @@ class Ticking : public ConvertObserver {
     index_ = index;
     count_ = count;
     name_ = layer.name;
+    digest_ = layer.digest;
     next_ = std::chrono::steady_clock::now() + kInterval;
     Begin();
   }
@@ -50,6 +52,11 @@ class Ticking : public ConvertObserver {
   size_t index() const noexcept { return index_; }
   size_t count() const noexcept { return count_; }
   const std::string& name() const noexcept { return name_; }
+  // Short, for people: as much of the digest as they compare, or the name of a layer that has none.
+  std::string title() const {
+    constexpr size_t kShown = std::string_view("sha256:").size() + 12;
+    return digest_ ? oci::FormatDigest(*digest_).substr(0, kShown) : Printable(name_);
+  }
 
  private:
   virtual void Begin() = 0;
@@ -58,18 +65,26 @@ class Ticking : public ConvertObserver {
   size_t index_ = 0;
   size_t count_ = 0;
   std::string name_;
+  std::optional<Digest> digest_;
   std::chrono::steady_clock::time_point next_;
 };
+
+// Back to the start of the line, and erase it (ECMA-48, EL).
+constexpr std::string_view kErase = "\r\033[K";
 
 class Lines final : public Ticking {
  public:
   explicit Lines(bool rewrite) : rewrite_(rewrite) {}
+  ~Lines() override {
+    if (open_) fmt::print(stderr, "{}", kErase);  // an error message follows
+  }
 
   void OnLayerDone(const LayerReport& layer) override {
     const std::string blob = layer.blob ? fmt::format("{} in {} chunks", FormatBytes(layer.blob->size), layer.chunks)
                                         : std::string("no new data");
     fmt::print(stderr, "{}{}: {} entries, {} -> {}\n", Prefix(), Title(), layer.entries, FormatBytes(layer.file_bytes),
                blob);
+    open_ = false;
   }
 
  private:
@@ -78,15 +93,13 @@ class Lines final : public Ticking {
     if (!rewrite_) return;
     fmt::print(stderr, "{}{}: {} entries, {}", Prefix(), Title(), entries, FormatBytes(file_bytes));
     std::fflush(stderr);
+    open_ = true;
   }
-  // Back to the start of the line, and erase it (ECMA-48, EL).
-  std::string_view Prefix() const { return rewrite_ ? "\r\033[K" : ""; }
-  std::string Title() const {
-    constexpr size_t kShown = 40;
-    return fmt::format("[{}/{}] {}", index() + 1, count(), Printable(name().substr(0, kShown)));
-  }
+  std::string_view Prefix() const { return rewrite_ ? kErase : ""; }
+  std::string Title() const { return fmt::format("[{}/{}] {}", index() + 1, count(), title()); }
 
   const bool rewrite_;
+  bool open_ = false;  // the last line may be rewritten
 };
 
 class JsonLines final : public Ticking {
