@@ -52,16 +52,22 @@ Task<void> BlobCache::Ensure(ByteRange plain) {
   if (!has_data()) Throw(Errc::kBusy, "blob '{}': its data file is not attached yet", layout_->id().hex());
   bool noted = false;
   ChunkSpan want = layout_->Covering(plain);
+  uint32_t waited_for = want.end;
+  TimePoint deadline;
   for (;;) {
     want.first = map_.FirstNotReady(want);
     if (want.empty()) co_return;
     const ChunkSpan step = FirstStep(want);
+    // One deadline for each step, however many flights it takes.
+    if (step.first != std::exchange(waited_for, step.first)) {
+      deadline = shard_.engine.Now() + shard_.limits.fetch_timeout;
+    }
     Readers::Reader reader(readers_, step);
     StartDemand(step);
     // What this demand tells about the next ones counts once, and after what the reader needs now.
     if (!std::exchange(noted, true) && read_ahead_.OnDemand(plain)) FetchAhead();
     try {
-      co_await WithTimeout(shard_.engine, shard_.limits.fetch_timeout, reader.Wait());
+      co_await WithTimeout(shard_.engine, deadline - shard_.engine.Now(), reader.Wait());
     } catch (Error& e) {
       ++stats_.errors;
       e.AddContext(NameOf(*layout_, step));
@@ -85,19 +91,16 @@ void BlobCache::StartDemand(ChunkSpan want) {
   while ((want.first = map_.FirstMissing(want)) < want.end) {
     const ChunkSpan run = RunAt(*layout_, map_, want.first, want.end, shard_.limits.demand);
     map_.Claim(run);
-    scope_.Spawn(Fly(run, Lane::kDemand));
+    scope_.Spawn(Fly(run));
     want.first = run.end;
   }
 }
 
 void BlobCache::FetchAhead() {
   if (!has_data() || scope_.stop_requested() || shard_.engine.Now() < ahead_not_before_) return;
-  while (flights_ahead_ < shard_.limits.background_flights) {
-    const ChunkSpan run = NextRunAhead();
-    if (run.empty()) return;
-    map_.Claim(run);
+  while (flights_ahead_ < shard_.limits.background_flights && !NextRunAhead().empty()) {
     ++flights_ahead_;
-    scope_.Spawn(Fly(run, Lane::kBackground));
+    scope_.Spawn(FlyAhead());
   }
 }
 
@@ -110,17 +113,40 @@ ChunkSpan BlobCache::NextRunAhead() const noexcept {
   return {};
 }
 
-// One flight: takes over the claim on `run` and gives it back chunk by chunk.
-Task<void> BlobCache::Fly(ChunkSpan run, Lane lane) {
-  const std::vector<ChunkFailure> failures = co_await fetcher_.Fetch(run, lane);
+// One flight for readers: takes over the claim on `run` and gives it back chunk by chunk.
+Task<void> BlobCache::Fly(ChunkSpan run) {
+  const std::vector<ChunkFailure> failures = co_await fetcher_.Fetch(run, Lane::kDemand);
   for (const ChunkFailure& failure : failures) {
     map_.GiveUp(failure.position);
-    // Nobody has asked for what is fetched ahead: whoever waits for it by now gets a fetch of his own, with refetches.
-    readers_.Settle({failure.position, failure.position + 1}, lane == Lane::kDemand ? &failure.error : nullptr);
+    readers_.Settle({failure.position, failure.position + 1}, &failure.error);
   }
-  if (lane == Lane::kDemand) co_return;
+}
+
+// One flight that nobody has asked for.  Memory first, claims after: what is claimed is on its way, and a reader waits
+// for it.
+Task<void> BlobCache::FlyAhead() {
+  runtime::Buffer memory;
+  try {
+    memory = co_await shard_.background_buffers.Take(fetcher_.MemoryFor(NextRunAhead()));
+  } catch (const Error& e) {
+    if (e.code() == Errc::kStopped) throw;
+  }
+  // Meanwhile others may have fetched, or claimed, what was worth fetching.
+  ChunkSpan run = NextRunAhead();
+  while (!run.empty() && fetcher_.MemoryFor(run) > memory.size()) --run.end;
+  bool failed = memory.size() == 0;
+  if (!run.empty()) {
+    map_.Claim(run);
+    const std::vector<ChunkFailure> failures = co_await fetcher_.Fetch(run, Lane::kBackground, std::move(memory));
+    failed = !failures.empty();
+    for (const ChunkFailure& failure : failures) {
+      map_.GiveUp(failure.position);
+      // Whoever waits for it by now gets a fetch of his own, with refetches.
+      readers_.Settle({failure.position, failure.position + 1});
+    }
+  }
   --flights_ahead_;
-  if (!failures.empty()) ahead_not_before_ = shard_.engine.Now() + shard_.limits.ahead_pause;
+  if (failed) ahead_not_before_ = shard_.engine.Now() + shard_.limits.ahead_pause;
   FetchAhead();
 }
 

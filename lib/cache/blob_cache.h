@@ -94,7 +94,8 @@ class BlobCache final : private FetchSink {
   void StartDemand(ChunkSpan want);
   void FetchAhead();
   ChunkSpan NextRunAhead() const noexcept;
-  runtime::Task<void> Fly(ChunkSpan run, runtime::Lane lane);
+  runtime::Task<void> Fly(ChunkSpan run);
+  runtime::Task<void> FlyAhead();
   void OnWritten(ChunkSpan chunks, runtime::Lane lane) override;
   runtime::Task<void> CheckpointLater();
   void LoseUnsaved(const Error& error);

@@ -15,6 +15,7 @@ using Failures = std::vector<ChunkFailure>;
 struct Fetcher::Flight {
   ChunkSpan run;
   Lane lane;
+  runtime::Buffer memory;     // for both forms of the run
   std::vector<bool> written;  // by position - run.first
 };
 
@@ -32,8 +33,12 @@ bool ConcernsOneChunk(const Error& error) { return error.code() == Errc::kCorrup
 
 }  // namespace
 
-Task<Failures> Fetcher::Fetch(ChunkSpan run, Lane lane) {
-  Flight flight{run, lane, std::vector<bool>(run.size())};
+uint64_t Fetcher::MemoryFor(ChunkSpan run) const {
+  return run.empty() ? 0 : PlainBlocks(layout_, run).length + StoredBytes(layout_, run).length;
+}
+
+Task<Failures> Fetcher::Fetch(ChunkSpan run, Lane lane, runtime::Buffer memory) {
+  Flight flight{run, lane, std::move(memory), std::vector<bool>(run.size())};
   std::optional<Error> error;
   try {
     co_return co_await WithTimeout(shard_.engine, shard_.limits.fetch_timeout, FetchAll(flight));
@@ -51,13 +56,11 @@ Task<Failures> Fetcher::Fetch(ChunkSpan run, Lane lane) {
 
 Task<Failures> Fetcher::FetchAll(Flight& flight) {
   // One buffer for both forms: a flight that waits for memory holds none.
-  auto& pool = flight.lane == Lane::kDemand ? shard_.demand_buffers : shard_.background_buffers;
-  runtime::Buffer buffer =
-      co_await pool.Take(PlainBlocks(layout_, flight.run).length + StoredBytes(layout_, flight.run).length);
-  Failures failures = co_await FetchOnce(flight, flight.run, buffer.bytes());
+  if (flight.memory.size() == 0) flight.memory = co_await shard_.demand_buffers.Take(MemoryFor(flight.run));
+  Failures failures = co_await FetchOnce(flight, flight.run, flight.memory.bytes());
   if (flight.lane == Lane::kBackground) co_return failures;
   for (uint32_t round = 0; round < shard_.limits.refetches && !failures.empty(); ++round)
-    failures = co_await FetchSingly(flight, std::move(failures), buffer.bytes());
+    failures = co_await FetchSingly(flight, std::move(failures), flight.memory.bytes());
   co_return failures;
 }
 

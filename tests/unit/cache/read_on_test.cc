@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fetching ahead of readers, and what the door is told.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "cache_fixture.h"
@@ -73,6 +74,33 @@ TEST_CASE("a failure ahead of the reader is not the reader's") {
     co_await fixture.ExpectData(cache->data_path(), 0, 60);
     CHECK(cache->stats().errors == 0);
     CHECK(fixture.backend.wrong_reads == 0);
+    co_await fixture.store.Release(std::move(cache));
+  });
+}
+
+TEST_CASE("what still waits for memory to be fetched ahead keeps no reader waiting") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    CacheLimits limits = SmallLimits();
+    limits.background_buffers = 1;  // one flight ahead at a time, the next one waits
+    CacheFixture fixture(env, {.chunks = 120}, limits);
+    BlobLease cache = co_await fixture.Open();
+    uint32_t position = 0;
+    while (cache->stats().ahead_plain_bytes == 0 && position < 60) {
+      co_await cache->Ensure(fixture.Plain(position));
+      ++position;
+    }
+    fixture.backend.open.Reset();  // from here on the source answers nobody
+    while (cache->TryHit(fixture.Plain(position))) ++position;
+    runtime::Scope readers(env.engine(), "readers");
+    const uint32_t end = std::min(position + 20, 120u);
+    for (uint32_t wanted = position; wanted < end; ++wanted) readers.Spawn(cache->Ensure(fixture.Plain(wanted)));
+    for (uint32_t wanted = position; wanted < end; ++wanted) {
+      const bool asked = std::any_of(fixture.backend.reads.begin(), fixture.backend.reads.end(),
+                                     [&](const ByteRange& read) { return read.Contains(fixture.Stored(wanted)); });
+      CHECK(asked);
+    }
+    fixture.backend.open.Set();
+    co_await readers.Join();
     co_await fixture.store.Release(std::move(cache));
   });
 }
