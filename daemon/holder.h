@@ -43,7 +43,7 @@ class DescriptorStore {
 class RestartDelay {
  public:
   static constexpr Duration kFirst = std::chrono::milliseconds(100);
-  static constexpr Duration kMost = std::chrono::seconds(10);
+  static constexpr Duration kMost = std::chrono::seconds(1);
 
   // A worker has ended; `was_ready`: it had served.  Zero for one that had served, else doubling from kFirst to kMost.
   Duration Next(bool was_ready) noexcept;
