@@ -26,7 +26,7 @@ class BlobSource {
   // another server, passes over caches).
   virtual void Distrust() noexcept = 0;
 
-  // For messages: "blob <id> in directory '/…'", never with a secret.
+  // For messages: where the blob comes from, "directory '/…'"; never with a secret.
   virtual std::string Describe() const = 0;
 };
 

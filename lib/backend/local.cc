@@ -36,7 +36,8 @@ class LocalSource final : public BlobSource {
   void Distrust() noexcept override { file_ = nullptr; }
 
   std::string Describe() const override {
-    return fmt::format("blob '{}' in '{}'", name_, fmt::join(directories_, "', '"));
+    return fmt::format("{} '{}'", directories_.size() == 1 ? "directory" : "directories",
+                       fmt::join(directories_, "', '"));
   }
 
  private:
@@ -52,7 +53,7 @@ class LocalSource final : public BlobSource {
         if (e.code() != Errc::kNotFound) throw;
       }
     }
-    Throw(Errc::kNotFound, "{} does not exist", Describe());
+    Throw(Errc::kNotFound, "'{}' does not exist in {}", name_, Describe());
   }
 
   const std::vector<std::string> directories_;

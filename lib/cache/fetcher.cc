@@ -107,7 +107,10 @@ Task<Failures> Fetcher::FetchOnce(Flight& flight, ChunkSpan run, MutableBytes me
   stats_.stored_bytes += stored.size();
 
   Failures failures = co_await Decode(run, stored, plain, flight.lane);
-  for (ChunkFailure& failure : failures) failure.error.AddContext(source->Describe());
+  for (ChunkFailure& failure : failures) {
+    failure.error.AddContext("read from " + source->Describe());
+    failure.error.AddContext(NameOf(layout_, {failure.position, failure.position + 1}));
+  }
   if (!failures.empty()) sources_.MarkFailed(source);
   co_await Write(flight, run, plain, failures);
   co_return failures;

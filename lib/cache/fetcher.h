@@ -38,9 +38,9 @@ class Fetcher {
   const Stats& stats() const noexcept { return stats_; }
 
   // Fetches a run that was made by RunAt.  When this ends, within limits.fetch_timeout plus what the kernel needs to
-  // give up an operation, each chunk has been reported to the sink or is among the failures.  A demand fetch asks again
-  // for single chunks that failed, limits.refetches times; a fetch ahead does not.
-  // `memory`: MemoryFor(run) bytes at least; empty: the fetch waits for some of the demand buffers.
+  // give up an operation, each chunk has been reported to the sink or is among the failures, whose messages name blob
+  // and chunk.  A demand fetch asks again for single chunks that failed, limits.refetches times; a fetch ahead does
+  // not.  `memory`: MemoryFor(run) bytes at least; empty: the fetch waits for some of the demand buffers.
   runtime::Task<std::vector<ChunkFailure>> Fetch(ChunkSpan run, runtime::Lane lane, runtime::Buffer memory = {});
   // What a fetch of `run` needs, in bytes; 0 for an empty run.
   uint64_t MemoryFor(ChunkSpan run) const;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/run.h"
 
+#include <fmt/format.h>
+
 namespace sluice::cache {
 
 ChunkSpan RunAt(const BlobLayout& layout, const ChunkMap& map, uint32_t first, uint32_t end, const RunLimits& limits) {
@@ -28,6 +30,13 @@ ByteRange PlainBlocks(const BlobLayout& layout, ChunkSpan run) {
 ByteRange StoredBytes(const BlobLayout& layout, ChunkSpan run) {
   const uint64_t begin = layout.chunk(run.first).stored_offset;
   return {begin, layout.chunk(run.end - 1).stored_end() - begin};
+}
+
+std::string NameOf(const BlobLayout& layout, ChunkSpan run) {
+  const uint32_t first = layout.chunk(run.first).index;
+  const uint32_t last = layout.chunk(run.end - 1).index;
+  if (first == last) return fmt::format("blob '{}', chunk {}", layout.id().hex(), first);
+  return fmt::format("blob '{}', chunks {} to {}", layout.id().hex(), first, last);
 }
 
 }  // namespace sluice::cache

@@ -2,6 +2,8 @@
 #pragma once
 // Which missing chunks one fetch takes together.  Pure.
 
+#include <string>
+
 #include "cache/blob_layout.h"
 #include "cache/cache_limits.h"
 #include "cache/chunk_map.h"
@@ -15,5 +17,8 @@ ChunkSpan RunAt(const BlobLayout& layout, const ChunkMap& map, uint32_t first, u
 // What the run covers: in the cache file (whole blocks), in the blob.
 ByteRange PlainBlocks(const BlobLayout& layout, ChunkSpan run);
 ByteRange StoredBytes(const BlobLayout& layout, ChunkSpan run);
+
+// "blob '<id>', chunk 7" or "blob '<id>', chunks 7 to 9": the beginning of each message about a run.
+std::string NameOf(const BlobLayout& layout, ChunkSpan run);
 
 }  // namespace sluice::cache

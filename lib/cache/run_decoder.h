@@ -4,7 +4,6 @@
 // worker.
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "base/bytes.h"
@@ -17,11 +16,8 @@ namespace sluice::cache {
 // One chunk of a run that is not in the cache file, and why.
 struct ChunkFailure {
   uint32_t position;
-  Error error;  // names blob and chunk
+  Error error;
 };
-
-// "blob '<id>', chunk 7" or "blob '<id>', chunks 7 to 9": the beginning of each message about a run.
-std::string NameOf(const BlobLayout& layout, ChunkSpan run);
 
 // Decompresses and verifies the chunks of `run` one by one.  `stored`: StoredBytes(layout, run).  `plain`:
 // PlainBlocks(layout, run), filled except where a chunk failed; zeros behind each chunk up to its block's end.

@@ -54,7 +54,8 @@ TEST_CASE("a blob is read from the first directory that has it") {
     CHECK(middle == "3456");
     const std::string all = co_await Read(*source, 0, 10);
     CHECK(all == "0123456789");
-    CHECK(source->Describe() == "blob '" + kId.hex() + "' in '" + env.Path("a") + "', '" + env.Path("b") + "'");
+    CHECK(source->Describe() == "directories '" + env.Path("a") + "', '" + env.Path("b") + "'");
+    CHECK(LocalBackend({"/a"}).Open(kId)->Describe() == "directory '/a'");
   });
 }
 

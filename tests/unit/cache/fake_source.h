@@ -47,7 +47,7 @@ class FakeSource final : public backend::BlobSource {
     }
   }
   void Distrust() noexcept override { ++backend_.distrusted; }
-  std::string Describe() const override { return "the fake blob"; }
+  std::string Describe() const override { return "a fake"; }
 
  private:
   runtime::Engine& engine_;

@@ -32,6 +32,8 @@ TEST_CASE("a run takes adjacent missing chunks") {
   CHECK(RunAt(layout, map, 0, 4, kWide) == ChunkSpan{0, 2});
   CHECK(PlainBlocks(layout, {1, 3}) == ByteRange{4096, 8192});
   CHECK(StoredBytes(layout, {1, 3}) == ByteRange{100, 200});
+  CHECK(NameOf(layout, {1, 2}) == "blob '" + std::string(64, 'a') + "', chunk 1");
+  CHECK(NameOf(layout, {1, 3}) == "blob '" + std::string(64, 'a') + "', chunks 1 to 2");
 }
 
 TEST_CASE("a run ends at a hole of the cache file and where the stored order breaks") {
