@@ -209,6 +209,7 @@ Task<void> BlobCache::Checkpoint() {
 void BlobCache::LoseUnsaved(const Error& error) {
   const bool was_complete = complete();
   map_.ForgetUnsaved();
+  fetcher_.OnDataLost();
   ready_bytes_ = CountReadyBytes();
   if (was_complete && !complete() && observer_ != nullptr) observer_->OnIncomplete(*this, error);
 }

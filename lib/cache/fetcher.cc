@@ -138,7 +138,9 @@ Task<void> Fetcher::Write(Flight& flight, ChunkSpan run, ConstBytes plain, const
     good.end = i < without.size() ? without[i].position : run.end;
     if (!good.empty()) {
       const ByteRange blocks = PlainBlocks(layout_, good);
+      const uint64_t losses = data_losses_;
       co_await data_.WriteAll(plain.subspan(blocks.offset - plain_begin, blocks.length), blocks.offset);
+      if (losses != data_losses_) Throw(Errc::kIo, "syncing '{}' failed during the write", data_.name());
       for (uint32_t position = good.first; position < good.end; ++position)
         flight.written[position - flight.run.first] = true;
       sink_.OnWritten(good, flight.lane);

@@ -42,6 +42,8 @@ class Fetcher {
   // and chunk.  A demand fetch asks again for single chunks that failed, limits.refetches times; a fetch ahead does
   // not.  `memory`: MemoryFor(run) bytes at least; empty: the fetch waits for some of the demand buffers.
   runtime::Task<std::vector<ChunkFailure>> Fetch(ChunkSpan run, runtime::Lane lane, runtime::Buffer memory = {});
+  // The data file may have lost what was not synced: writes that are under way have failed.
+  void OnDataLost() noexcept { ++data_losses_; }
   // What a fetch of `run` needs, in bytes; 0 for an empty run.
   uint64_t MemoryFor(ChunkSpan run) const;
 
@@ -62,6 +64,7 @@ class Fetcher {
   FetchSink& sink_;
   Sources sources_;
   Stats stats_;
+  uint64_t data_losses_ = 0;
 };
 
 }  // namespace sluice::cache

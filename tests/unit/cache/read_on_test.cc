@@ -153,6 +153,50 @@ TEST_CASE("when syncing the data file fails, what was not on record is missing a
       8);
 }
 
+TEST_CASE("a chunk that is being written when a sync fails does not become ready") {
+  uint64_t failed_writes = 0;
+  test::RunOnSimulator(
+      [&](TestEnv& env) -> Task<void> {
+        CacheFixture fixture(env, {.chunks = 30});
+        BlobLease cache = co_await fixture.Open();
+        runtime::SimFaults faults;
+        faults.sync_error = 100;
+        env.simulator()->SetFaults(faults);
+        bool reading = true;
+        const auto read = [&]() -> Task<void> {
+          for (uint32_t position = 1; position < 30; ++position) {
+            try {
+              co_await cache->Ensure(fixture.Plain(position));
+            } catch (const Error& e) {
+              CHECK(e.code() == Errc::kIo);
+              ++failed_writes;
+            }
+          }
+          reading = false;
+        };
+        const auto lose = [&]() -> Task<void> {
+          while (reading) {
+            try {
+              co_await cache->Ensure(fixture.Plain(0));
+              co_await cache->Checkpoint();
+            } catch (const Error& e) {
+              CHECK(e.code() == Errc::kIo);
+            }
+          }
+        };
+        std::vector<Task<void>> both;
+        both.push_back(read());
+        both.push_back(lose());
+        co_await WhenAll(std::move(both));
+        env.simulator()->SetFaults(runtime::SimFaults{});
+        co_await cache->Ensure({0, UINT64_MAX});
+        co_await fixture.ExpectData(cache->data_path(), 0, 30);
+        co_await fixture.store.Release(std::move(cache));
+      },
+      8);
+  CHECK(failed_writes > 0);
+}
+
 TEST_CASE("what is ready gets on record by itself after a while") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
     CacheLimits limits;
