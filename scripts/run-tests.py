@@ -62,7 +62,7 @@ def run(command, env):
 def run_program(name, command, env):
     """A program that is one test: a check, or the replay of a fuzz corpus."""
     code, output = run(command, env)
-    count = Count(passed=code == 0, skipped=code == SKIPPED, failed=code not in (0, SKIPPED))
+    count = Count(passed=int(code == 0), skipped=int(code == SKIPPED), failed=int(code not in (0, SKIPPED)))
     return name, count, output
 
 
