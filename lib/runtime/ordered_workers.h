@@ -21,7 +21,7 @@ class OrderedWorkers;
 // A piece of work with its input and output.  Belongs to a worker from Push until TakeOldest gives it back.
 class OrderedWork : private Runnable {
  public:
-  virtual ~OrderedWork() = default;
+  ~OrderedWork() override = default;
 
  private:
   friend class OrderedWorkers;
