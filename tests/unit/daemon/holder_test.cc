@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <functional>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -171,6 +173,8 @@ class HolderRun {
     fifo_.Reset(::open((directory_ / "told").c_str(), O_RDWR | O_CLOEXEC));
     pid_ = ::fork();
     if (pid_ == 0) {
+      // A test that fails leaves nothing behind that runs; the workers do the same (kPrelude).
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       ::unsetenv("NOTIFY_SOCKET");
       ::setenv("DIRECTORY", directory_.path().c_str(), 1);
       Log log(LogLevel::kError, Log::Style::kPlain);
@@ -178,6 +182,14 @@ class HolderRun {
       ::_exit(RunHolder(options, log));
     }
   }
+
+  ~HolderRun() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  HolderRun(const HolderRun&) = delete;
+  HolderRun& operator=(const HolderRun&) = delete;
 
   // The next line that a worker tells.
   std::string Told() {
@@ -194,11 +206,12 @@ class HolderRun {
     return line;
   }
   void Signal(int number) { REQUIRE(::kill(pid_, number) == 0); }
-  int ExitCode() { return ExitCodeOf(pid_); }
+  int ExitCode() { return ExitCodeOf(std::exchange(pid_, 0)); }
 
  private:
   static constexpr std::string_view kPrelude = R"(
-import array, os, signal, socket, sys
+import array, ctypes, os, signal, socket, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 def tell(line):
     with open(os.environ['DIRECTORY'] + '/told', 'w') as told: told.write(line + '\n')
 def notify(text, fds=()):
@@ -240,16 +253,13 @@ TEST_CASE("a first worker that fails before it serves ends the holder with its c
 
 TEST_CASE("a stop request goes to the worker, whose refusal keeps the holder") {
   HolderRun run(R"(
-stops = 0
-def stop(*_):
-    global stops
-    stops += 1
-    tell('asked to stop %d' % stops)
-    if stops == 2: sys.exit(0)
-signal.signal(signal.SIGTERM, stop)
+# Blocked and waited for: a handler that runs just before pause(2) would leave it waiting.
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 notify('READY=1')
 tell('ready')
-while True: signal.pause()
+for stops in (1, 2):
+    signal.sigwait([signal.SIGTERM])
+    tell('asked to stop %d' % stops)
 )");
   CHECK(run.Told() == "ready");
   run.Signal(SIGTERM);
@@ -267,15 +277,13 @@ if not os.path.exists(first):
     notify('READY=1')
     tell('first')
     signal.pause()
-def stop(*_):
-    tell('stopped after ready')
-    sys.exit(0)
-# Until the handler is set a signal would kill this process.
+# Until it is blocked the signal would kill this process.
 os.kill(os.getppid(), signal.SIGTERM)
 tell('recovering')
-signal.signal(signal.SIGTERM, stop)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 notify('READY=1')
-while True: signal.pause()
+signal.sigwait([signal.SIGTERM])
+tell('stopped after ready')
 )");
   CHECK(run.Told() == "first");
   run.Signal(SIGHUP);  // forwarded; ends the first worker
