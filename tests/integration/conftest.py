@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import converted as converted_images  # noqa: E402: after the path is set
 from support import images  # noqa: E402
 from support.daemon import Sluiced, mounts_below  # noqa: E402
+from support.swift import Swift  # noqa: E402
 
 # pre-content events; the cache must be on a file system that supports them, which tmpfs does not
 NEEDED_KERNEL = (6, 14)
@@ -87,4 +88,13 @@ def converted():
         return done[key]
 
     yield get
+    _remove(folder)
+
+
+@pytest.fixture(scope="session")
+def swift():
+    """One object store for all tests; each makes buckets of its own."""
+    folder = _scratch("swift")
+    with Swift(folder) as server:
+        yield server
     _remove(folder)
