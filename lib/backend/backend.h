@@ -12,6 +12,17 @@
 
 namespace sluice::backend {
 
+// A part of a blob that comes in order, in one response where there are responses.  Used by one task at a time.
+class BlobStream {
+ public:
+  // No Read() runs.  What has not come yet is not waited for: the response is cut.
+  virtual ~BlobStream() = default;
+
+  // Fills all of `dst` with the next bytes, as soon as they are there.  Throws and treats `dst` as BlobSource::ReadAt;
+  // after an error the stream gives nothing more.  Asking for more than was opened is a bug.
+  virtual runtime::Task<void> Read(MutableBytes dst) = 0;
+};
+
 // One blob at one backend.  Owned and used by one shard.
 class BlobSource {
  public:
@@ -21,6 +32,10 @@ class BlobSource {
   // the blob does not exist, kCorrupt when it ends before, kIo, kTimeout, kStopped.  `dst` is written until the task
   // completes, also after a stop request.  May be called many times at once.
   virtual runtime::Task<void> ReadAt(uint64_t offset, MutableBytes dst) = 0;
+
+  // The bytes [offset, offset + length) in order; length > 0.  Does no I/O: the first Read() sends the request, for all
+  // of them.  The source outlives the stream.  As many at once as the caller likes.
+  virtual std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length) = 0;
 
   // What it gave was not what the blob should hold: the next read starts from scratch (opens the file again, asks
   // another server, passes over caches).

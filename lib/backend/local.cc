@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#include "backend/read_stream.h"
 #include "base/error.h"
 #include "runtime/file.h"
 
@@ -31,6 +32,10 @@ class LocalSource final : public BlobSource {
       if (e.code() != Errc::kStopped && file_ == file) file_ = nullptr;
       throw;
     }
+  }
+
+  std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t) override {
+    return std::make_unique<ReadStream>(*this, offset);
   }
 
   void Distrust() noexcept override { file_ = nullptr; }

@@ -118,4 +118,19 @@ TEST_CASE("what is not a file is an error") {
   });
 }
 
+TEST_CASE("a stream of a directory gives the blob's bytes in order") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    co_await MakeDirectory(env.engine(), env.Path("a"));
+    co_await Put(env, env.Path("a/" + kId.hex()), "0123456789");
+    const LocalBackend backend({env.Path("a")});
+    const auto source = backend.Open(kId);
+    const auto stream = source->OpenStream(2, 8);
+    std::string read(8, ' ');
+    const MutableBytes bytes = std::as_writable_bytes(std::span(read));
+    co_await stream->Read(bytes.first(3));
+    co_await stream->Read(bytes.subspan(3, 5));
+    CHECK(read == "23456789");
+  });
+}
+
 }  // namespace sluice::backend

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/read_stream.h"
 #include "base/error.h"
 #include "base/range.h"
 #include "runtime/engine.h"
@@ -45,6 +46,9 @@ class FakeSource final : public backend::BlobSource {
       --backend_.wrong_reads;
       dst[backend_.wrong_at - offset] ^= std::byte{1};
     }
+  }
+  std::unique_ptr<backend::BlobStream> OpenStream(uint64_t offset, uint64_t) override {
+    return std::make_unique<backend::ReadStream>(*this, offset);
   }
   void Distrust() noexcept override { ++backend_.distrusted; }
   std::string Describe() const override { return "a fake"; }
