@@ -260,11 +260,12 @@ Task<bool> MountService::IsReadElsewhere(const MountRecord& record) {
   co_return true;
 }
 
-Task<void> MountService::Restore(bool guarded) {
+Task<bool> MountService::Restore(bool guarded) {
   auto load = [&] { return table_.Load(); };
   const std::vector<MountRecord> records = co_await blocking_.Run(engine_, std::move(load));
   const std::vector<MountPoint> points = co_await blocking_.Run(engine_, &ReadMountPoints);
   KnownLayouts known;
+  bool all_served = true;
   for (const MountRecord& record : records) {
     const bool visible = IsMounted(points, record, images_);
     if (visible && !guarded) {
@@ -273,18 +274,21 @@ Task<void> MountService::Restore(bool guarded) {
           "mount it again",
           record.path);
     }
-    co_await RestoreOne(record, visible, known);
+    const bool served = co_await RestoreOne(record, visible, known);
+    all_served = all_served && served;
   }
+  co_return all_served;
 }
 
-Task<void> MountService::RestoreOne(MountRecord record, bool visible, KnownLayouts& known) {
+Task<bool> MountService::RestoreOne(MountRecord record, bool visible, KnownLayouts& known) {
   Entry entry{.record = std::move(record)};
   bool alive = visible;
   if (!alive) alive = co_await IsReadElsewhere(entry.record);
   if (!alive) {
     co_await Forget(std::move(entry));
-    co_return;
+    co_return true;
   }
+  bool served = false;
   try {
     Layouts& layouts = known[{entry.record.bootstrap, entry.record.inlined_id}];
     if (layouts.empty()) {
@@ -292,6 +296,7 @@ Task<void> MountService::RestoreOne(MountRecord record, bool visible, KnownLayou
       layouts = co_await blocking_.Run(engine_, std::move(load));
     }
     entry.image = co_await ServedImage::ServeAgain(shards_, layouts, entry.record.blob_directory, log_);
+    served = !entry.image->lacks_blobs();
     log_.Info("serving '{}' at '{}' again", entry.record.image, entry.record.path);
   } catch (const Error& error) {
     // The marks of its blobs outlived the worker: their readers get EIO, not zeros.
@@ -306,6 +311,7 @@ Task<void> MountService::RestoreOne(MountRecord record, bool visible, KnownLayou
   } else {
     lingering_.push_back(std::move(entry));
   }
+  co_return served;
 }
 
 // By the path of the mount, or by the name under which it was asked for.

@@ -41,8 +41,8 @@ class MountService final : public api::MountService {
 
   // Serves again what a previous worker had mounted and what is still mounted somewhere; forgets the rest.  Once,
   // before the kernel is answered.  `guarded`: its fanotify groups were kept; otherwise readers may have seen zeros
-  // meanwhile, which is said.
-  runtime::Task<void> Restore(bool guarded);
+  // meanwhile, which is said.  True: every blob that was served is served again.
+  runtime::Task<bool> Restore(bool guarded);
   // Notices what others have unmounted.
   runtime::Task<void> Sweep();
   // Unmounts everything; then nothing is mounted any more.  False: something is in use; it is logged and goes on being
@@ -66,7 +66,7 @@ class MountService final : public api::MountService {
   runtime::Task<bool> DoUnmountAll();
   runtime::Task<void> DoSweep();
   runtime::Task<void> MountImage(Entries::iterator entry);
-  runtime::Task<void> RestoreOne(MountRecord record, bool visible, KnownLayouts& known);
+  runtime::Task<bool> RestoreOne(MountRecord record, bool visible, KnownLayouts& known);
   runtime::Task<void> Retire(Entries::iterator entry);
   runtime::Task<void> Forget(Entry entry);
   runtime::Task<bool> IsReadElsewhere(const MountRecord& record);

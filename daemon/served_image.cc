@@ -50,6 +50,7 @@ runtime::Task<std::unique_ptr<ServedImage>> ServedImage::ServeAgain(const ShardS
       co_await image->Acquire(layout);
     } catch (const Error& error) {
       log.Error("cannot serve blob {} again: {}; its readers get EIO", layout->id().hex(), error.message());
+      image->lacks_blobs_ = true;
     }
   }
   co_await image->Opened();

@@ -57,6 +57,9 @@ class ServedImage {
   // Released.
   ~ServedImage() = default;
 
+  // Of a mount of a previous worker: some blob could not be served again.
+  bool lacks_blobs() const noexcept { return lacks_blobs_; }
+
   // The kernel has opened the data files for the mount, or will not.
   runtime::Task<void> Opened();
   // The mount is gone everywhere.  The last call.
@@ -74,6 +77,7 @@ class ServedImage {
   const ShardServices& services_;
   const backend::LocalBackend backend_;
   std::vector<cache::BlobLease> leases_;
+  bool lacks_blobs_ = false;
 };
 
 }  // namespace sluice::daemon

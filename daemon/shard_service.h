@@ -38,8 +38,8 @@ class ShardService {
 
   // Begins to answer the kernel; before that readers wait.
   void Open() { door_.Open(); }
-  // Answers what a previous worker left.
-  runtime::Task<void> Recover() { return door_.Recover(); }
+  // Answers what a previous worker left.  `all_served`: everything that it served has been acquired.
+  runtime::Task<void> Recover(bool all_served) { return door_.Recover(all_served); }
   // Ends answering.  All leases have been released.
   runtime::Task<void> Close() { return door_.Close(); }
 

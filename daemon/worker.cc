@@ -285,15 +285,16 @@ class Worker {
     MountService mounts(parts, base_.options.root, AboutThis(base_, shards_[0].engine()));
     base_.log.Info("sluiced {}: {} shards, engine {}: {}", SLUICE_VERSION, shards_.size(), shards_[0].engine().name(),
                    shards_[0].engine().reason());
+    bool all_served = false;
     try {
-      co_await mounts.Restore(base_.taken_over);
+      all_served = co_await mounts.Restore(base_.taken_over);
     } catch (const Error& error) {
       // What was restored is mounted and cannot be let go in order: the next worker tries again.
       base_.log.Error("cannot take over the mounts: {}", error.message());
       std::_Exit(EXIT_FAILURE);
     }
     runtime::Scope recovery(shards_[0].engine(), "recovery");
-    for (size_t index = 0; index < services_.size(); ++index) recovery.Spawn(OpenDoor(index));
+    for (size_t index = 0; index < services_.size(); ++index) recovery.Spawn(OpenDoor(index, all_served));
     Control control(base_, shards_[0].engine(), mounts);
     co_await control.Run();
     co_await recovery.Join();
@@ -322,10 +323,10 @@ class Worker {
     return members;
   }
 
-  Task<void> OpenDoor(size_t index) {
-    auto open = [&service = *services_[index]] {
+  Task<void> OpenDoor(size_t index, bool all_served) {
+    auto open = [&service = *services_[index], all_served] {
       service.Open();
-      return service.Recover();
+      return service.Recover(all_served);
     };
     co_await runtime::RunOn(shards_[index], std::move(open));
   }

@@ -49,8 +49,10 @@ class Door {
   // Takes back an Add: the mount is gone.  Ends, if it was the last, when no answer uses the blob.
   runtime::Task<void> Remove(cache::BlobCache& blob);
 
-  // Answers what the previous worker received and did not answer.  After Open(), when every blob has been added.
-  runtime::Task<void> Recover();
+  // Answers what the previous worker received and did not answer.  After Open(), when every blob that can be served has
+  // been added.  `all_served`: those are all that the previous worker served; otherwise an event that does not tell its
+  // blob may mean one that is missing, and is denied.
+  runtime::Task<void> Recover(bool all_served);
 
   const DoorStats& stats() const noexcept { return stats_; }
 
@@ -87,8 +89,8 @@ class Door {
   void AdoptData(ServedBlob& served, int event_fd);
 
   runtime::Task<void> ProvokeData(ServedBlob& served);
-  runtime::Task<void> AnswerStale(uint32_t slot, std::vector<StaleEvent> events);
-  runtime::Task<uint32_t> VerdictOnStale(StaleEvent stale);
+  runtime::Task<void> AnswerStale(uint32_t slot, std::vector<StaleEvent> events, bool all_served);
+  runtime::Task<uint32_t> VerdictOnStale(StaleEvent stale, bool all_served);
   std::vector<ServedBlob::Use> MeantBy(const StaleEvent& event) const;
 
   runtime::Engine& engine_;

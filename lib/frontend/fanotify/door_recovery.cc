@@ -11,29 +11,29 @@
 
 namespace sluice::frontend::fanotify {
 
-runtime::Task<void> Door::Recover() {
+runtime::Task<void> Door::Recover(bool all_served) {
   std::map<uint32_t, std::vector<StaleEvent>> slots;
   for (const StaleEvent& stale : gate_.journal.TakeStale()) slots[stale.slot].push_back(stale);
   if (slots.empty()) co_return;
   log_.Info("answering {} events that the previous worker left", slots.size());
   std::vector<runtime::Task<void>> answers;
-  for (auto& [slot, events] : slots) answers.push_back(AnswerStale(slot, std::move(events)));
+  for (auto& [slot, events] : slots) answers.push_back(AnswerStale(slot, std::move(events), all_served));
   co_await runtime::WhenAll(std::move(answers));
 }
 
-runtime::Task<void> Door::AnswerStale(uint32_t slot, std::vector<StaleEvent> events) {
+runtime::Task<void> Door::AnswerStale(uint32_t slot, std::vector<StaleEvent> events, bool all_served) {
   for (const StaleEvent& stale : events) {
     if (!stale.event.WantsAnswer()) continue;
-    const uint32_t verdict = co_await VerdictOnStale(stale);
+    const uint32_t verdict = co_await VerdictOnStale(stale, all_served);
     Respond(stale.event.fd, verdict);
   }
   FreeSlot(slot);
   for (const StaleEvent& stale : events) gate_.stale_numbers.Free(stale.event.fd);
 }
 
-runtime::Task<uint32_t> Door::VerdictOnStale(StaleEvent stale) {
+runtime::Task<uint32_t> Door::VerdictOnStale(StaleEvent stale, bool all_served) {
   const auto meant = MeantBy(stale);
-  if (meant.empty() && stale.identity) co_return DenyWithIoError();
+  if (stale.identity ? meant.empty() : !all_served) co_return DenyWithIoError();
   for (const auto& served : meant) {
     co_await ProvokeData(*served);
     const uint32_t verdict = co_await Verdict(*served, served->Clamp(stale.event.range));
