@@ -175,6 +175,7 @@ class HolderRun {
     if (pid_ == 0) {
       // A test that fails leaves nothing behind that runs; the workers do the same (kPrelude).
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::signal(SIGHUP, SIG_DFL);  // under nohup(1) it is ignored, and stays so in the workers
       ::unsetenv("NOTIFY_SOCKET");
       ::setenv("DIRECTORY", directory_.path().c_str(), 1);
       Log log(LogLevel::kError, Log::Style::kPlain);
