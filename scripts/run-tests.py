@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -159,6 +160,8 @@ def main():
     parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="name of a layer, or part of a test's name")
     options = parser.parse_args()
 
+    # Ignored in a background job of a shell; programs under test inherit that and could not be interrupted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     build = ROOT / (f"build-{options.sanitize}" if options.sanitize else "build")
     arguments = [f"--sanitize={options.sanitize}"] if options.sanitize else []
     if subprocess.run(["scripts/build", *arguments], cwd=ROOT).returncode != 0:
