@@ -16,4 +16,14 @@ class Clock {
   virtual TimePoint Now() const noexcept = 0;
 };
 
+// Time of day, in whole seconds: for what is signed or expires by the calendar.
+using WallTime = std::chrono::sys_seconds;
+
+// Implementations: runtime/wall_clock.h, a hand-moved clock in tests.
+class WallClock {
+ public:
+  virtual ~WallClock() = default;
+  virtual WallTime Now() const noexcept = 0;
+};
+
 }  // namespace sluice
