@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// One repository of a registry for reading: manifests and blobs, over mirrors, with authentication and retries.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/digest.h"
+#include "base/range.h"
+#include "base/rng.h"
+#include "http/fetch.h"
+#include "http/host_health.h"
+#include "http/retry.h"
+#include "http/transport.h"
+#include "oci/credentials.h"
+#include "oci/documents.h"
+#include "oci/registry_hosts.h"
+#include "runtime/engine.h"
+#include "runtime/offload.h"
+#include "runtime/task.h"
+
+namespace sluice::oci {
+
+// What repositories of one shard share.  All outlive them.
+struct RegistryServices {
+  runtime::Engine& engine;
+  http::Transport& transport;  // sends; follows no redirects
+  runtime::Offload& offload;   // reads credentials
+  http::HostHealth& health;
+  Rng& rng;
+};
+
+struct RepositoryOptions {
+  std::vector<Endpoint> endpoints;  // of RegistryHosts::Find: never empty
+  std::shared_ptr<const CredentialSource> credentials;
+  http::RetryPolicy retry;
+  http::Patience patience;
+};
+
+// A manifest or index as its registry keeps it.
+struct StoredManifest {
+  std::string media_type;
+  Digest digest;  // sha256 of the bytes
+  std::vector<std::byte> bytes;
+};
+
+// Belongs to one shard; any number of tasks may use it at once.  Outlives them.
+//
+// Each read goes to the first endpoint in health, then to the next ones (only those that may resolve, where a tag is
+// meant), then all over again as the retry policy says.  Every error names the image and, where a server was asked, the
+// URL without its query; no error holds a credential.
+class Repository {
+ public:
+  Repository(RegistryServices services, RegistryReference image, RepositoryOptions options);
+  ~Repository();
+  Repository(const Repository&) = delete;
+  Repository& operator=(const Repository&) = delete;
+
+  const RegistryReference& image() const noexcept { return image_; }
+
+  // The manifest or index that tag or digest of the reference names.  Throws kNotFound, kPermission, kCorrupt for bytes
+  // that are not those of the digest (of the reference, or that the server states).
+  runtime::Task<StoredManifest> GetManifest();
+  // The one with this digest and size.
+  runtime::Task<StoredManifest> GetManifest(Descriptor descriptor);
+
+  struct Resolved {
+    Descriptor descriptor;  // of the manifest
+    Manifest manifest;
+    std::vector<std::byte> bytes;         // of the manifest
+    std::optional<StoredManifest> index;  // that the reference names, if it is one
+  };
+  // The manifest for `platform` (nullopt: the host's or the only one).  Follows nested indexes.  Throws as GetManifest,
+  // kNotFound with the platforms that there are, kUnsupported for what is no image.
+  runtime::Task<Resolved> Resolve(std::optional<Platform> platform);
+
+  // All of a small blob, its size and digest checked.  Throws kLimit when descriptor.size is above `max_bytes`.
+  runtime::Task<std::vector<std::byte>> GetBlob(Descriptor descriptor, uint64_t max_bytes);
+
+  // Fills all of `dst` with the bytes of the blob from `offset`.  `size` is that of the whole blob, if it is known. The
+  // bytes are not verified: only the whole blob has a digest.
+  runtime::Task<void> ReadBlob(Digest digest, std::optional<uint64_t> size, uint64_t offset, MutableBytes dst);
+  // The bytes of `range` (not empty) in order, while the answer runs; tried again only until the answer's header is
+  // there.
+  runtime::Task<std::unique_ptr<http::RangeStream>> OpenBlob(Digest digest, std::optional<uint64_t> size,
+                                                             ByteRange range);
+
+  // What refers to the manifest with this digest: by the referrers API, else by the tag of the fallback scheme; an
+  // empty list when there is nothing.  Of `artifact_type` only, unless that is empty.
+  runtime::Task<std::vector<Descriptor>> Referrers(Digest digest, std::string artifact_type);
+
+  // What was learned about where blobs come from (redirects) is forgotten: the next read asks the registry again.
+  void Distrust() noexcept;
+
+ private:
+  struct State;
+  const RegistryReference image_;
+  const std::unique_ptr<State> state_;
+};
+
+}  // namespace sluice::oci
