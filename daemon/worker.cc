@@ -201,6 +201,8 @@ class Control {
     base_.manager.Stopping();
     scope_.RequestStop();
     co_await scope_.Join();
+    // The service manager gives the socket to the next worker, which needs its name.
+    if (base_.options.holder == HolderKind::kParent) ::unlink(base_.options.socket.c_str());
   }
 
  private:

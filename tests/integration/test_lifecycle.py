@@ -73,6 +73,7 @@ def test_stop_unmounts_and_ends(converted, start_daemon):
     daemon.mount(converted("plain").reference)
     assert daemon.stop() == 0
     assert not mounts_below(daemon.folder)
+    assert not daemon.socket.exists()
 
 
 def test_stop_with_a_busy_mount_keeps_serving_until_it_is_free(image, converted, start_daemon):
