@@ -13,13 +13,13 @@ using runtime::Lane;
 using runtime::Task;
 
 BlobCache::BlobCache(CacheShard& shard, std::shared_ptr<const BlobLayout> layout, std::string data_path,
-                     MapFile map_file, ChunkMap map)
+                     std::optional<MapFile> map_file, ChunkMap map)
     : shard_(shard),
       layout_(std::move(layout)),
       data_path_(std::move(data_path)),
       map_file_(std::move(map_file)),
       map_(std::move(map)),
-      fetcher_(shard_, *layout_, data_, *this),
+      fetcher_(shard_, *layout_, *this),
       readers_(map_),
       read_ahead_(layout_->plain_size(), shard_.limits.read_ahead),
       ready_bytes_(CountReadyBytes()),
@@ -27,9 +27,10 @@ BlobCache::BlobCache(CacheShard& shard, std::shared_ptr<const BlobLayout> layout
 
 BlobCache::~BlobCache() = default;
 
-void BlobCache::AttachData(runtime::File data) {
+void BlobCache::AttachData(std::unique_ptr<DataFile> data) {
   SLUICE_CHECK(!has_data(), "a blob cache gets its data file once");
   data_ = std::move(data);
+  fetcher_.SetData(*data_);
 }
 
 BlobStats BlobCache::stats() const noexcept {
@@ -161,9 +162,11 @@ void BlobCache::OnWritten(ChunkSpan chunks, Lane lane) {
   if (lane == Lane::kBackground) stats_.ahead_plain_bytes += bytes;
   readers_.Settle(chunks);
 
-  unsaved_bytes_ += bytes;
-  if (unsaved_bytes_ >= shard_.limits.checkpoint_bytes) checkpoint_due_.Set();
-  if (!std::exchange(checkpoint_planned_, true)) scope_.Spawn(CheckpointLater());
+  if (map_file_) {
+    unsaved_bytes_ += bytes;
+    if (unsaved_bytes_ >= shard_.limits.checkpoint_bytes) checkpoint_due_.Set();
+    if (!std::exchange(checkpoint_planned_, true)) scope_.Spawn(CheckpointLater());
+  }
   if (complete() && observer_ != nullptr) observer_->OnComplete(*this);
 }
 
@@ -186,6 +189,7 @@ Task<void> BlobCache::CheckpointLater() {
 }
 
 Task<void> BlobCache::Checkpoint() {
+  if (!map_file_) co_return;
   const runtime::Permit alone = co_await checkpointing_.Acquire(1);
   const std::vector<ChunkMap::Page> pages = map_.UnsavedPages();
   if (pages.empty()) co_return;
@@ -194,7 +198,7 @@ Task<void> BlobCache::Checkpoint() {
   // request ends the call.
   std::optional<Error> lost;
   try {
-    co_await WithoutStop(data_.SyncData());
+    co_await WithoutStop(data_->SyncData());
   } catch (const Error& e) {
     lost = e;
   }
@@ -202,7 +206,7 @@ Task<void> BlobCache::Checkpoint() {
     LoseUnsaved(*lost);
     throw Error(*lost);
   }
-  co_await map_file_.Save(pages);
+  co_await map_file_->Save(pages);
   map_.MarkSaved(pages);
 }
 
@@ -212,6 +216,13 @@ void BlobCache::LoseUnsaved(const Error& error) {
   fetcher_.OnDataLost();
   ready_bytes_ = CountReadyBytes();
   if (was_complete && !complete() && observer_ != nullptr) observer_->OnIncomplete(*this, error);
+}
+
+void BlobCache::Forget(ByteRange plain) noexcept {
+  const ChunkSpan lost = layout_->Covering(plain);
+  for (uint32_t position = lost.first; position < lost.end; ++position)
+    if (map_.IsReady(position)) map_.Forget(position);
+  ready_bytes_ = CountReadyBytes();
 }
 
 uint64_t BlobCache::CountReadyBytes() const noexcept {
@@ -229,7 +240,7 @@ Task<void> BlobCache::Close() {
   } catch (const Error&) {
     ++stats_.checkpoint_errors;
   }
-  data_.Close();
+  data_.reset();
 }
 
 }  // namespace sluice::cache

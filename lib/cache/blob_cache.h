@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -12,12 +13,12 @@
 #include "cache/cache_limits.h"
 #include "cache/cache_shard.h"
 #include "cache/chunk_map.h"
+#include "cache/data_file.h"
 #include "cache/fetcher.h"
 #include "cache/map_file.h"
 #include "cache/read_ahead.h"
 #include "cache/readers.h"
 #include "runtime/event.h"
-#include "runtime/file.h"
 #include "runtime/scope.h"
 
 namespace sluice::cache {
@@ -49,9 +50,10 @@ class BlobObserver {
 
 class BlobCache final : private FetchSink {
  public:
-  // Made by BlobStore::Acquire.  `shard` outlives the cache.
-  BlobCache(CacheShard& shard, std::shared_ptr<const BlobLayout> layout, std::string data_path, MapFile map_file,
-            ChunkMap map);
+  // Made by BlobStore::Acquire, or by a door whose data file itself tells what it holds: then without a map file, and
+  // nothing is ever on record.  `data_path` may be any name then.  `shard` outlives the cache.
+  BlobCache(CacheShard& shard, std::shared_ptr<const BlobLayout> layout, std::string data_path,
+            std::optional<MapFile> map_file, ChunkMap map);
   ~BlobCache() override;
 
   const BlobLayout& layout() const noexcept { return *layout_; }
@@ -60,8 +62,9 @@ class BlobCache final : private FetchSink {
 
   // Gives the cache the file that it writes into: open for reading and writing, raising no events.  Once.  Before that
   // the cache answers what is ready, but cannot fetch: Ensure throws kBusy.
-  void AttachData(runtime::File data);
-  bool has_data() const noexcept { return static_cast<bool>(data_); }
+  void AttachData(std::unique_ptr<DataFile> data);
+  void AttachData(runtime::File data) { AttachData(std::make_unique<PlainDataFile>(std::move(data))); }
+  bool has_data() const noexcept { return data_ != nullptr; }
 
   // The bytes of `plain` are in the data file: verified, or zero because no chunk holds them.  The question of a
   // reader: it is counted and drives the read-ahead.  False: call Ensure().  Any range will do.
@@ -70,6 +73,9 @@ class BlobCache final : private FetchSink {
   // kTimeout (limits.fetch_timeout per limits.demand_step), kStopped; the message names blob and chunk.  Nothing
   // sticks: the next call tries anew.
   runtime::Task<void> Ensure(ByteRange plain);
+
+  // The ready chunks of `plain` are missing again: the data file does not hold them.
+  void Forget(ByteRange plain) noexcept;
 
   // Every chunk is ready.
   bool complete() const noexcept { return map_.complete(); }
@@ -104,9 +110,9 @@ class BlobCache final : private FetchSink {
   CacheShard& shard_;
   const std::shared_ptr<const BlobLayout> layout_;
   const std::string data_path_;
-  MapFile map_file_;
+  std::optional<MapFile> map_file_;
   ChunkMap map_;
-  runtime::File data_;
+  std::unique_ptr<DataFile> data_;
   Fetcher fetcher_;
   Readers readers_;
   ReadAhead read_ahead_;

@@ -53,6 +53,14 @@ void ChunkMap::GiveUp(uint32_t position) noexcept {
   taken_.Remove(position);
 }
 
+void ChunkMap::Forget(uint32_t position) noexcept {
+  SLUICE_CHECK(ready_.Has(position), "only a ready chunk is forgotten");
+  ready_.Remove(position);
+  saved_.Remove(position);
+  taken_.Remove(position);
+  --ready_count_;
+}
+
 std::vector<ChunkMap::Page> ChunkMap::UnsavedPages() const {
   const auto& ready = ready_.words();
   const auto& saved = saved_.words();

@@ -46,7 +46,7 @@ class ChunkMap {
   };
 
   explicit ChunkMap(uint32_t count);
-  // `saved`: the chunks that the map file calls ready.
+  // `saved`: the chunks that the map file calls ready, or that a data file without one was found to hold.
   ChunkMap(uint32_t count, ChunkSet saved);
 
   uint32_t count() const noexcept { return count_; }
@@ -68,6 +68,8 @@ class ChunkMap {
   void MarkReady(uint32_t position) noexcept;
   // claimed -> missing.
   void GiveUp(uint32_t position) noexcept;
+  // ready -> missing: the data file does not hold it.  Only where no map file calls it ready.
+  void Forget(uint32_t position) noexcept;
 
   // Pages with ready chunks that are not on record yet.  The caller syncs the data file *after* this, writes the pages,
   // and then calls MarkSaved.

@@ -139,8 +139,8 @@ Task<void> Fetcher::Write(Flight& flight, ChunkSpan run, ConstBytes plain, const
     if (!good.empty()) {
       const ByteRange blocks = PlainBlocks(layout_, good);
       const uint64_t losses = data_losses_;
-      co_await data_.WriteAll(plain.subspan(blocks.offset - plain_begin, blocks.length), blocks.offset);
-      if (losses != data_losses_) Throw(Errc::kIo, "syncing '{}' failed during the write", data_.name());
+      co_await data_->WriteAll(plain.subspan(blocks.offset - plain_begin, blocks.length), blocks.offset);
+      if (losses != data_losses_) Throw(Errc::kIo, "syncing '{}' failed during the write", data_->name());
       for (uint32_t position = good.first; position < good.end; ++position)
         flight.written[position - flight.run.first] = true;
       sink_.OnWritten(good, flight.lane);

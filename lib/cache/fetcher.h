@@ -7,10 +7,10 @@
 
 #include "cache/blob_layout.h"
 #include "cache/cache_shard.h"
+#include "cache/data_file.h"
 #include "cache/run_decoder.h"
 #include "cache/sources.h"
 #include "runtime/buffer_pool.h"
-#include "runtime/file.h"
 #include "runtime/task.h"
 
 namespace sluice::cache {
@@ -31,8 +31,11 @@ class Fetcher {
   };
 
   // All outlive the fetcher.
-  Fetcher(CacheShard& shard, const BlobLayout& layout, runtime::File& data, FetchSink& sink) noexcept
-      : shard_(shard), layout_(layout), data_(data), sink_(sink) {}
+  Fetcher(CacheShard& shard, const BlobLayout& layout, FetchSink& sink) noexcept
+      : shard_(shard), layout_(layout), sink_(sink) {}
+
+  // Where it writes; before the first Fetch().
+  void SetData(DataFile& data) noexcept { data_ = &data; }
 
   Sources& sources() noexcept { return sources_; }
   const Stats& stats() const noexcept { return stats_; }
@@ -60,8 +63,8 @@ class Fetcher {
 
   CacheShard& shard_;
   const BlobLayout& layout_;
-  runtime::File& data_;
   FetchSink& sink_;
+  DataFile* data_ = nullptr;
   Sources sources_;
   Stats stats_;
   uint64_t data_losses_ = 0;

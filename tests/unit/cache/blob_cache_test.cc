@@ -287,4 +287,37 @@ TEST_CASE("without its data file a cache answers what is ready and fetches nothi
   });
 }
 
+TEST_CASE("a cache without a map file begins with what it is told and keeps no record") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    const testing::TestBlob blob = testing::MakeBlob({.chunks = 8});
+    const auto layout = std::make_shared<const BlobLayout>(blob.blob);
+    testing::FakeBackend backend(blob.stored);
+    runtime::Offload offload(2);
+    CacheShard shard(env.engine(), offload, {});
+    ChunkSet found(8);
+    found.Add(0);
+    BlobCache cache(shard, layout, "object", std::nullopt, ChunkMap(8, std::move(found)));
+    cache.AddSource(std::make_shared<testing::FakeSource>(env.engine(), backend));
+    runtime::File file = co_await runtime::File::Open(env.engine(), env.Path("object"), O_RDWR | O_CREAT);
+    cache.AttachData(std::move(file));
+    const auto plain = [&](uint32_t position) {
+      return ByteRange{layout->chunk(position).plain_offset, layout->chunk(position).plain_size};
+    };
+    CHECK(cache.TryHit(plain(0)));
+    co_await cache.Ensure(plain(1));
+    CHECK(cache.ready_bytes() == plain(0).length + plain(1).length);
+    // The file says otherwise: both are fetched.
+    cache.Forget({0, plain(1).end()});
+    CHECK(cache.ready_bytes() == 0);
+    CHECK_FALSE(cache.TryHit(plain(0)));
+    co_await cache.Ensure({0, plain(1).end()});
+    CHECK(cache.ready_bytes() == plain(0).length + plain(1).length);
+    co_await cache.Checkpoint();
+    co_await cache.Close();
+    CHECK(cache.stats().checkpoint_errors == 0);
+    const auto names = co_await runtime::ListDirectory(env.engine(), env.directory(), 10);
+    CHECK(names == std::vector<std::string>{"object"});
+  });
+}
+
 }  // namespace sluice::cache

@@ -99,4 +99,20 @@ TEST_CASE("what was not saved can be forgotten; claims stay") {
   CHECK(map.ready_count() == 2);
 }
 
+TEST_CASE("a ready chunk that turns out to be absent is missing again, however it became ready") {
+  ChunkSet found(70);
+  found.Add(1);
+  ChunkMap map(70, found);
+  map.Claim({2, 3});
+  map.MarkReady(2);
+  map.Forget(1);
+  map.Forget(2);
+  CHECK(map.ready_count() == 0);
+  CHECK(map.FirstMissing({0, 70}) == 0);
+  map.Claim({1, 3});
+  map.MarkReady(1);
+  CHECK(map.IsReady(1));
+  CHECK_FALSE(map.IsReady(2));
+}
+
 }  // namespace sluice::cache
