@@ -45,11 +45,12 @@ class BlobSource {
   virtual std::string Describe() const = 0;
 };
 
-// A place that holds blobs.  Thread-safe: each shard asks it for its own sources.
+// A place that holds blobs.  Belongs to one shard, unless an implementation says otherwise.
 class Backend {
  public:
   virtual ~Backend() = default;
-  // Does no I/O: a blob that is missing is found out by the first read, and found again when it comes back.
+  // Does no I/O: a blob that is missing is found out by the first read, and found again when it comes back.  The source
+  // may outlive the backend.
   virtual std::unique_ptr<BlobSource> Open(const BlobId& id) const = 0;
 };
 

@@ -9,6 +9,7 @@
 
 namespace sluice::backend {
 
+// Thread-safe: each shard asks it for its own sources.
 class LocalBackend final : public Backend {
  public:
   // `directories`: absolute paths; a blob is taken from the first that has it.

@@ -29,8 +29,11 @@ Json ParseJson(ConstBytes text, std::string_view what) {
   try {
     const std::string_view characters = AsText(text);
     return Json::parse(characters.begin(), characters.end(), check);
-  } catch (const Json::exception& e) {
-    Throw(Errc::kCorrupt, "{}: no valid JSON: {}", what, e.what());
+  } catch (const Json::parse_error& e) {
+    // Not the library's message, which quotes the text: it may be a file of passwords.
+    Throw(Errc::kCorrupt, "{}: no valid JSON at byte {}", what, e.byte);
+  } catch (const Json::exception&) {
+    Throw(Errc::kCorrupt, "{}: JSON with a number out of range", what);
   }
 }
 

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// From a configuration to the backend that it describes.
+
+#include <memory>
+
+#include "backend/backend.h"
+#include "backend/config.h"
+#include "backend/services.h"
+#include "runtime/task.h"
+
+namespace sluice::backend {
+
+// Reads the files that `config` names (certificates), but asks no server: one that is down does not matter before the
+// first read.  The backend belongs to the shard of `services`; its sources may outlive it, not the services.  Throws
+// kNotFound, kPermission, kCorrupt naming the file.
+runtime::Task<std::unique_ptr<Backend>> MakeBackend(Services services, BackendConfig config);
+
+}  // namespace sluice::backend
