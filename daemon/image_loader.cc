@@ -42,7 +42,7 @@ LoadedImage LoadFromLayout(const oci::Reference& reference) {
   }
   const auto layer = image->OpenLayer(static_cast<size_t>(bootstrap - layers.begin()));
   return {.bootstrap = oci::ReadFileInLayer(*layer, kBootstrapInLayer, kMaxBootstrapSize),
-          .blob_directory = reference.path + "/blobs/sha256",
+          .backend = DirectorySpec{reference.path + "/blobs/sha256"},
           .inlined_id = std::nullopt};
 }
 
@@ -146,13 +146,13 @@ LoadedImage LoadFromFiles(const oci::Reference& reference) {
       Throw(Errc::kLimit, "bootstrap '{}' has {} bytes, at most {} are read", reference.path, size, kMaxBootstrapSize);
     }
     image.bootstrap = ReadPart(file, reference.path, {0, size});
-    image.blob_directory = path.parent_path() / "blobs";
+    image.backend = DirectorySpec{path.parent_path() / "blobs"};
   } else {
     image.bootstrap = ReadInlinedBootstrap(file, reference.path, size);
-    image.blob_directory = path.parent_path();
+    image.backend = DirectorySpec{path.parent_path()};
     image.inlined_id = BlobId::Parse(path.filename().string());
   }
-  if (!reference.blob_dir.empty()) image.blob_directory = reference.blob_dir;
+  if (!reference.blob_dir.empty()) image.backend = DirectorySpec{reference.blob_dir};
   return image;
 }
 

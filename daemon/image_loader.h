@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backend_spec.h"
 #include "base/blob_id.h"
 #include "oci/reference.h"
 
@@ -13,7 +14,7 @@ namespace sluice::daemon {
 
 struct LoadedImage {
   std::vector<std::byte> bootstrap;  // not yet validated
-  std::string blob_directory;
+  BackendSpec backend;               // where its blobs are
   std::optional<BlobId> inlined_id;  // of the blob that the bootstrap was in
 };
 

@@ -53,8 +53,12 @@ MountService::~MountService() {
 
 // A request that is dropped half-way would leave half a mount: it is finished.
 Task<api::MountInfo> MountService::Mount(api::MountRequest request) {
+  // A server may take its time; meanwhile other mounts come and go.
+  const runtime::Context loading{engine_, runtime::StopToken(closing_)};
+  Task<Prepared> prepare = Prepare(std::move(request));
+  Prepared image = co_await runtime::InContext(prepare, loading);
   const runtime::Permit alone = co_await changing_.Acquire(1);
-  co_return co_await runtime::WithoutStop(DoMount(std::move(request)));
+  co_return co_await runtime::WithoutStop(DoMount(std::move(image)));
 }
 
 Task<void> MountService::Unmount(std::string mountpoint) {
@@ -94,42 +98,61 @@ Task<api::Status> MountService::GetStatus() {
   co_return status;
 }
 
-Task<api::MountInfo> MountService::DoMount(api::MountRequest request) {
-  if (closed_) Throw(Errc::kBusy, "cannot mount at '{}': sluiced is stopping", request.mountpoint);
+void MountService::CheckRoom(const std::string& mountpoint) const {
+  if (closed_) Throw(Errc::kBusy, "cannot mount at '{}': sluiced is stopping", mountpoint);
   if (mounts_.size() + lingering_.size() >= MountTable::kMostMounts) {
-    Throw(Errc::kLimit, "cannot mount at '{}': there are {} mounts already", request.mountpoint,
-          MountTable::kMostMounts);
+    Throw(Errc::kLimit, "cannot mount at '{}': there are {} mounts already", mountpoint, MountTable::kMostMounts);
   }
+}
+
+void MountService::CheckFree(const std::string& path) const {
+  const auto taken = mounts_.find(path);
+  if (taken != mounts_.end()) {
+    Throw(Errc::kExists, "'{}' is mounted at '{}' already", taken->second.record.image, path);
+  }
+}
+
+Task<MountService::Prepared> MountService::Prepare(api::MountRequest request) {
+  CheckRoom(request.mountpoint);
   if (!request.mountpoint.starts_with('/')) {
     Throw(Errc::kInvalidArgument, "mountpoint '{}' is not an absolute path", request.mountpoint);
   }
   const oci::Reference reference = oci::Reference::Parse(request.image);
   auto resolve = [&] { return ResolveMountpoint(request.mountpoint); };
-  const std::string path = co_await blocking_.Run(engine_, std::move(resolve));
-  co_await DoSweep();
-  if (mounts_.contains(path))
-    Throw(Errc::kExists, "'{}' is mounted at '{}' already", mounts_.at(path).record.image, path);
+  Prepared image;
+  image.record.path = co_await blocking_.Run(engine_, std::move(resolve));
+  co_await Sweep();
+  CheckFree(image.record.path);  // before anything is fetched for nothing
+  image.record.image = std::move(request.image);
+  image.record.mountpoint = std::move(request.mountpoint);
+  image.record.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 
-  Entry fresh;
-  fresh.record.image = std::move(request.image);
-  fresh.record.mountpoint = std::move(request.mountpoint);
-  fresh.record.path = path;
-  fresh.record.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  const runtime::Permit one_of_few = co_await loading_.Acquire(1);
   auto load = [&] {
-    const LoadedImage loaded = LoadImage(reference);
-    auto layouts = LayoutsOf(loaded.bootstrap, loaded.inlined_id);
-    fresh.record.bootstrap = images_.Put(loaded.bootstrap);
-    fresh.record.blob_directory = loaded.blob_directory;
-    fresh.record.inlined_id = loaded.inlined_id;
-    return layouts;
+    LoadedImage loaded = LoadImage(reference);
+    image.layouts = LayoutsOf(loaded.bootstrap, loaded.inlined_id);
+    image.bootstrap = std::move(loaded.bootstrap);
+    image.record.backend = std::move(loaded.backend);
+    image.record.inlined_id = loaded.inlined_id;
   };
-  auto layouts = co_await blocking_.Run(engine_, std::move(load));
-  fresh.image = co_await ServedImage::Serve(shards_, std::move(layouts), fresh.record.blob_directory);
+  co_await blocking_.Run(engine_, std::move(load));
+  co_return image;
+}
+
+Task<api::MountInfo> MountService::DoMount(Prepared image) {
+  const std::string path = image.record.path;
+  CheckRoom(path);
+  co_await DoSweep();
+  CheckFree(path);
+  auto store = [&] { image.record.bootstrap = images_.Put(image.bootstrap); };
+  co_await blocking_.Run(engine_, std::move(store));
+  Entry fresh{.record = std::move(image.record)};
+  fresh.image = co_await ServedImage::Serve(shards_, std::move(image.layouts), fresh.record.backend, image.secrets);
 
   const auto entry = mounts_.emplace(path, std::move(fresh)).first;
   std::exception_ptr failure;
   try {
-    co_await MountImage(entry);
+    co_await MountImage(entry, image.secrets);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -145,14 +168,14 @@ Task<api::MountInfo> MountService::DoMount(api::MountRequest request) {
   co_return InfoOf(entry->second);
 }
 
-Task<void> MountService::MountImage(Entries::iterator entry) {
+Task<void> MountService::MountImage(Entries::iterator entry, const BackendSecrets& secrets) {
   const MountRecord& record = entry->second.record;
   const frontend::ErofsMount mount{.bootstrap = images_.PathOf(record.bootstrap),
                                    .devices = entry->second.image->data_paths(),
                                    .mountpoint = record.path};
   auto run = [&] {
     // The record first: there is no mount that the next worker does not know.
-    table_.Put(record);
+    table_.Put(record, secrets);
     frontend::MountErofs(mount);
   };
   co_await blocking_.Run(engine_, std::move(run));
@@ -195,6 +218,7 @@ Task<bool> MountService::DoUnmountAll() {
                entry.record.image, entry.record.path);
   }
   closed_ = mounts_.empty() && lingering_.empty();
+  if (closed_) closing_.RequestStop();
   co_return closed_;
 }
 
@@ -295,7 +319,9 @@ Task<bool> MountService::RestoreOne(MountRecord record, bool visible, KnownLayou
       auto load = [&] { return LayoutsOf(images_.Get(entry.record.bootstrap), entry.record.inlined_id); };
       layouts = co_await blocking_.Run(engine_, std::move(load));
     }
-    entry.image = co_await ServedImage::ServeAgain(shards_, layouts, entry.record.blob_directory, log_);
+    auto load_secrets = [&] { return table_.LoadSecrets(entry.record); };
+    BackendSecrets secrets = co_await blocking_.Run(engine_, std::move(load_secrets));
+    entry.image = co_await ServedImage::ServeAgain(shards_, layouts, entry.record.backend, std::move(secrets), log_);
     served = !entry.image->lacks_blobs();
     log_.Info("serving '{}' at '{}' again", entry.record.image, entry.record.path);
   } catch (const Error& error) {

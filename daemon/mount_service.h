@@ -15,6 +15,7 @@
 #include "runtime/engine.h"
 #include "runtime/offload.h"
 #include "runtime/semaphore.h"
+#include "runtime/stop.h"
 #include "served_image.h"
 
 namespace sluice::daemon {
@@ -50,6 +51,9 @@ class MountService final : public api::MountService {
   runtime::Task<bool> UnmountAll();
 
  private:
+  // Images that are loaded at a time, each of which may need memory for its bootstrap.
+  static constexpr uint64_t kMostLoads = 4;
+
   struct Entry {
     MountRecord record;
     api::MountState state = api::MountState::kMounting;
@@ -60,12 +64,25 @@ class MountService final : public api::MountService {
   // one.
   using KnownLayouts = std::map<std::pair<Digest, std::optional<BlobId>>, Layouts>;
 
+  // An image that can be served, not served yet.
+  struct Prepared {
+    MountRecord record;
+    BackendSecrets secrets;
+    std::vector<std::byte> bootstrap;
+    Layouts layouts;
+  };
+
+  void CheckRoom(const std::string& mountpoint) const;
+  // Throws kExists.
+  void CheckFree(const std::string& path) const;
+  runtime::Task<Prepared> Prepare(api::MountRequest request);
+
   // These run with changing_ held and to their end.
-  runtime::Task<api::MountInfo> DoMount(api::MountRequest request);
+  runtime::Task<api::MountInfo> DoMount(Prepared image);
   runtime::Task<void> DoUnmount(std::string mountpoint);
   runtime::Task<bool> DoUnmountAll();
   runtime::Task<void> DoSweep();
-  runtime::Task<void> MountImage(Entries::iterator entry);
+  runtime::Task<void> MountImage(Entries::iterator entry, const BackendSecrets& secrets);
   runtime::Task<bool> RestoreOne(MountRecord record, bool visible, KnownLayouts& known);
   runtime::Task<void> Retire(Entries::iterator entry);
   runtime::Task<void> Forget(Entry entry);
@@ -87,7 +104,9 @@ class MountService final : public api::MountService {
   Entries mounts_;                // by record.path
   std::vector<Entry> lingering_;  // unmounted here, still mounted in another mount namespace
   bool closed_ = false;           // everything is unmounted for good
+  runtime::StopSource closing_;   // with it: images that are being loaded are not wanted any more
   runtime::Semaphore changing_{1};
+  runtime::Semaphore loading_{kMostLoads};
 };
 
 }  // namespace sluice::daemon

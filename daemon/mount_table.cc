@@ -5,49 +5,22 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "durable_file.h"
+#include "json_fields.h"
 
 namespace sluice::daemon {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 constexpr uint64_t kMaxRecordBytes = 64 * kKiB;
+constexpr uint64_t kMaxSecretsBytes = 2 * kMiB;  // more than a request can bring
 constexpr std::string_view kSuffix = ".json";
-
-// Takes the fields out of an object one by one; what is left at the end is unknown.
-class Fields {
- public:
-  Fields(nlohmann::json object, const std::string& what) : object_(std::move(object)), what_(what) {
-    if (!object_.is_object()) Throw(Errc::kCorrupt, "{}: not an object", what_);
-  }
-
-  template <typename T>
-  T Take(const char* name) {
-    const auto field = object_.find(name);
-    if (field == object_.end()) Throw(Errc::kCorrupt, "{}: '{}' is missing", what_, name);
-    try {
-      T value = field->get<T>();
-      object_.erase(field);
-      return value;
-    } catch (const nlohmann::json::exception&) {
-      Throw(Errc::kCorrupt, "{}: '{}' has the wrong type", what_, name);
-    }
-  }
-  bool Has(const char* name) const { return object_.contains(name); }
-  void End() const {
-    if (!object_.empty()) Throw(Errc::kCorrupt, "{}: unknown field '{}'", what_, object_.begin().key());
-  }
-
- private:
-  nlohmann::json object_;
-  const std::string& what_;
-};
+constexpr std::string_view kSecretsSuffix = ".secrets";
 
 }  // namespace
 
@@ -59,7 +32,7 @@ std::string FormatMountRecord(const MountRecord& record) {
       {"path", record.path},
       {"since", record.since.time_since_epoch().count()},
       {"bootstrap", record.bootstrap.Hex()},
-      {"blob_directory", record.blob_directory},
+      {"backend", ToJson(record.backend)},
   };
   if (record.inlined_id) object["inlined_id"] = record.inlined_id->hex();
   try {
@@ -71,9 +44,10 @@ std::string FormatMountRecord(const MountRecord& record) {
 
 MountRecord ParseMountRecord(std::string_view text, const std::string& what) {
   try {
-    Fields fields(nlohmann::json::parse(text), what);
-    if (const int version = fields.Take<int>("version"); version != kVersion) {
-      Throw(Errc::kUnsupported, "{}: version {}, expected {}", what, version, kVersion);
+    JsonFields fields(nlohmann::json::parse(text), what);
+    const int version = fields.Take<int>("version");
+    if (version < 1 || version > kVersion) {
+      Throw(Errc::kUnsupported, "{}: version {}, expected 1 to {}", what, version, kVersion);
     }
     MountRecord record;
     record.image = fields.Take<std::string>("image");
@@ -81,7 +55,11 @@ MountRecord ParseMountRecord(std::string_view text, const std::string& what) {
     record.path = fields.Take<std::string>("path");
     record.since = std::chrono::sys_seconds(std::chrono::seconds(fields.Take<int64_t>("since")));
     record.bootstrap = Digest::FromHex(fields.Take<std::string>("bootstrap"));
-    record.blob_directory = fields.Take<std::string>("blob_directory");
+    if (version == 1) {
+      record.backend = DirectorySpec{.path = fields.Take<std::string>("blob_directory")};
+    } else {
+      record.backend = ParseBackendSpec(fields.Take<nlohmann::json>("backend"), what);
+    }
     if (fields.Has("inlined_id")) record.inlined_id = BlobId::Parse(fields.Take<std::string>("inlined_id"));
     fields.End();
     return record;
@@ -95,35 +73,66 @@ MountRecord ParseMountRecord(std::string_view text, const std::string& what) {
 
 MountTable::MountTable(std::string directory) : directory_(std::move(directory)) { MakeDirectories(directory_); }
 
-std::string MountTable::FileOf(const MountRecord& record) const {
+std::string MountTable::NameOf(const MountRecord& record) const {
   // Not by its path: what was unmounted there may still be mounted in another mount namespace, and needs its record.
   const Digest name = DigestOf(DigestAlgorithm::kSha256, AsBytes(FormatMountRecord(record)));
-  return fmt::format("{}/{}{}", directory_, name.Hex(), kSuffix);
+  return directory_ + "/" + name.Hex();
 }
 
 std::vector<MountRecord> MountTable::Load() const {
   std::vector<MountRecord> records;
+  std::vector<std::pair<std::string, MountRecord>> old;  // of an earlier version, hence of another name
   for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
-    const std::string path = entry.path().string();
-    if (!path.ends_with(kSuffix)) continue;  // a temporary file of a worker that was killed
+    const std::filesystem::path& path = entry.path();
+    if (path.extension() == kSecretsSuffix) {
+      std::filesystem::path record = path;
+      // Its record comes after it and goes before it.
+      if (!std::filesystem::exists(record.replace_extension(kSuffix))) RemoveDurably(path.string());
+    }
+    if (path.extension() != kSuffix) continue;  // also a temporary file of a worker that was killed
     if (records.size() >= kMostMounts) Throw(Errc::kLimit, "'{}' has more than {} mounts", directory_, kMostMounts);
-    const auto content = ReadWholeFile(path, kMaxRecordBytes);
-    records.push_back(ParseMountRecord(AsText(content), fmt::format("mount record '{}'", path)));
+    const auto content = ReadWholeFile(path.string(), kMaxRecordBytes);
+    records.push_back(ParseMountRecord(AsText(content), fmt::format("mount record '{}'", path.string())));
+    if (NameOf(records.back()) + std::string(kSuffix) != path) old.emplace_back(path.string(), records.back());
+  }
+  for (const auto& [path, record] : old) {
+    Put(record, {});  // earlier versions know no secrets
+    RemoveDurably(path);
   }
   std::sort(records.begin(), records.end(),
             [](const auto& a, const auto& b) { return std::tie(a.path, b.since) < std::tie(b.path, a.since); });
   return records;
 }
 
-void MountTable::Put(const MountRecord& record) const {
+BackendSecrets MountTable::LoadSecrets(const MountRecord& record) const {
+  if (!HasSecrets(record.backend)) return {};
+  const std::string path = NameOf(record).append(kSecretsSuffix);
+  const auto content = ReadWholeFile(path, kMaxSecretsBytes);
+  return ParseSecrets(AsText(content), fmt::format("secrets '{}'", path));
+}
+
+void MountTable::Put(const MountRecord& record, const BackendSecrets& secrets) const {
   const std::string text = FormatMountRecord(record);
   if (text.size() > kMaxRecordBytes) {
     Throw(Errc::kLimit, "the record of mountpoint '{}' has {} bytes, at most {} are read back", record.path,
           text.size(), kMaxRecordBytes);
   }
-  WriteDurably(FileOf(record), AsBytes(text));
+  const std::string name = NameOf(record);
+  if (HasSecrets(record.backend)) {
+    const std::string hidden = FormatSecrets(secrets);
+    if (hidden.size() > kMaxSecretsBytes) {
+      Throw(Errc::kLimit, "the secrets of mountpoint '{}' have {} bytes, at most {} are read back", record.path,
+            hidden.size(), kMaxSecretsBytes);
+    }
+    WriteDurably(name + std::string(kSecretsSuffix), AsBytes(hidden));
+  }
+  WriteDurably(name + std::string(kSuffix), AsBytes(text));
 }
 
-void MountTable::Remove(const MountRecord& record) const { RemoveDurably(FileOf(record)); }
+void MountTable::Remove(const MountRecord& record) const {
+  const std::string name = NameOf(record);
+  RemoveDurably(name + std::string(kSuffix));
+  if (HasSecrets(record.backend)) RemoveDurably(name + std::string(kSecretsSuffix));
+}
 
 }  // namespace sluice::daemon

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What is mounted, on disk, so that the next worker can go on serving: one JSON file per mount in `<root>/mounts`.
-// Format: docs/formats/mount-table.md.  Everything but the value's text form blocks: call it in Offload or before
-// serving begins.
+// What is mounted, on disk, so that the next worker can go on serving: one JSON file per mount in `<root>/mounts`, and
+// one for its secrets.  Format: docs/formats/mount-table.md.  Everything but the value's text form blocks: call it in
+// Offload or before serving begins.
 
 #include <chrono>
 #include <optional>
@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend_spec.h"
 #include "base/blob_id.h"
 #include "base/digest.h"
 
@@ -22,7 +23,7 @@ struct MountRecord {
   std::string path;        // the mountpoint without symbolic links: what the kernel calls it
   std::chrono::sys_seconds since{};
   Digest bootstrap;                  // sha256: its name in the image store
-  std::string blob_directory;        // where the blobs come from
+  BackendSpec backend;               // where the blobs come from
   std::optional<BlobId> inlined_id;  // of the blob that the bootstrap was in
 
   bool operator==(const MountRecord&) const = default;
@@ -39,14 +40,17 @@ class MountTable {
   // Makes the directory.
   explicit MountTable(std::string directory);
 
-  // Sorted by path, the latest first.  A file that cannot be parsed is an error: what it mounted must not be forgotten.
+  // Sorted by path, the latest first.  Removes secrets that have no record.  A file that cannot be parsed is an error:
+  // what it mounted must not be forgotten.
   std::vector<MountRecord> Load() const;
+  // Empty for a record without secrets.  Throws kNotFound, kCorrupt; no message holds a secret.
+  BackendSecrets LoadSecrets(const MountRecord& record) const;
   // Beside other records of the same path.  Throws kLimit for one that Load would refuse.
-  void Put(const MountRecord& record) const;
+  void Put(const MountRecord& record, const BackendSecrets& secrets) const;
   void Remove(const MountRecord& record) const;
 
  private:
-  std::string FileOf(const MountRecord& record) const;
+  std::string NameOf(const MountRecord& record) const;  // of its files, without what follows the point
   std::string directory_;
 };
 

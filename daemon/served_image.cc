@@ -28,11 +28,11 @@ Layouts LayoutsOf(ConstBytes bootstrap, const std::optional<BlobId>& inlined_id)
 }
 
 runtime::Task<std::unique_ptr<ServedImage>> ServedImage::Serve(const ShardServices& services, Layouts layouts,
-                                                               std::string blob_directory) {
-  std::unique_ptr<ServedImage> image(new ServedImage(services, std::move(blob_directory)));
+                                                               BackendSpec backend, BackendSecrets secrets) {
+  std::unique_ptr<ServedImage> image(new ServedImage(services));
   std::exception_ptr failure;
   try {
-    for (const auto& layout : layouts) co_await image->Acquire(layout);
+    for (const auto& layout : layouts) co_await image->Acquire(layout, backend, secrets);
     co_return image;
   } catch (...) {
     failure = std::current_exception();
@@ -43,11 +43,12 @@ runtime::Task<std::unique_ptr<ServedImage>> ServedImage::Serve(const ShardServic
 }
 
 runtime::Task<std::unique_ptr<ServedImage>> ServedImage::ServeAgain(const ShardServices& services, Layouts layouts,
-                                                                    std::string blob_directory, Log& log) {
-  std::unique_ptr<ServedImage> image(new ServedImage(services, std::move(blob_directory)));
+                                                                    BackendSpec backend, BackendSecrets secrets,
+                                                                    Log& log) {
+  std::unique_ptr<ServedImage> image(new ServedImage(services));
   for (const auto& layout : layouts) {
     try {
-      co_await image->Acquire(layout);
+      co_await image->Acquire(layout, backend, secrets);
     } catch (const Error& error) {
       log.Error("cannot serve blob {} again: {}; its readers get EIO", layout->id().hex(), error.message());
       image->lacks_blobs_ = true;
@@ -57,9 +58,10 @@ runtime::Task<std::unique_ptr<ServedImage>> ServedImage::ServeAgain(const ShardS
   co_return image;
 }
 
-runtime::Task<void> ServedImage::Acquire(std::shared_ptr<const cache::BlobLayout> layout) {
+runtime::Task<void> ServedImage::Acquire(std::shared_ptr<const cache::BlobLayout> layout, const BackendSpec& backend,
+                                         const BackendSecrets& secrets) {
   const ShardServices::Member& member = services_.Of(layout->id());
-  auto acquire = [&] { return member.service.Acquire(layout, backend_.Open(layout->id())); };
+  auto acquire = [&] { return member.service.Acquire(layout, backend, secrets); };
   cache::BlobLease lease = co_await runtime::RunOn(member.shard, std::move(acquire));
   leases_.push_back(std::move(lease));
 }

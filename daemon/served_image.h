@@ -8,12 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "backend/local.h"
+#include "backend_spec.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "cache/blob_layout.h"
 #include "cache/blob_store.h"
-#include "mount_table.h"
 #include "runtime/shard.h"
 #include "shard_service.h"
 
@@ -49,11 +48,11 @@ class ServedImage {
  public:
   // `services` outlive the image.  Afterwards the blobs are marked: mount, then Opened().
   static runtime::Task<std::unique_ptr<ServedImage>> Serve(const ShardServices& services, Layouts layouts,
-                                                           std::string blob_directory);
+                                                           BackendSpec backend, BackendSecrets secrets);
   // For an image that is mounted already, by a previous worker.  A blob that cannot be served is logged and left out:
   // it is marked still, so its readers get EIO.
   static runtime::Task<std::unique_ptr<ServedImage>> ServeAgain(const ShardServices& services, Layouts layouts,
-                                                                std::string blob_directory, Log& log);
+                                                                BackendSpec backend, BackendSecrets secrets, Log& log);
   // Released.
   ~ServedImage() = default;
 
@@ -70,12 +69,11 @@ class ServedImage {
   std::vector<std::string> blob_ids() const;
 
  private:
-  ServedImage(const ShardServices& services, std::string blob_directory)
-      : services_(services), backend_({std::move(blob_directory)}) {}
-  runtime::Task<void> Acquire(std::shared_ptr<const cache::BlobLayout> layout);
+  explicit ServedImage(const ShardServices& services) : services_(services) {}
+  runtime::Task<void> Acquire(std::shared_ptr<const cache::BlobLayout> layout, const BackendSpec& backend,
+                              const BackendSecrets& secrets);
 
   const ShardServices& services_;
-  const backend::LocalBackend backend_;
   std::vector<cache::BlobLease> leases_;
   bool lacks_blobs_ = false;
 };

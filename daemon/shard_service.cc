@@ -10,7 +10,8 @@ ShardService::ShardService(const Parts& parts, const std::string& root, uint64_t
       door_(parts.engine, parts.blocking, std::move(gate), parts.log) {}
 
 runtime::Task<cache::BlobLease> ShardService::Acquire(std::shared_ptr<const cache::BlobLayout> layout,
-                                                      std::unique_ptr<backend::BlobSource> source) {
+                                                      const BackendSpec& backend, const BackendSecrets& secrets) {
+  auto source = sources_.Open(backend, secrets, layout->id());
   cache::BlobLease lease = co_await store_.Acquire(std::move(layout), std::move(source));
   std::exception_ptr failure;
   try {

@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "api/types.h"
-#include "backend/backend.h"
+#include "backend_spec.h"
 #include "base/log.h"
+#include "blob_sources.h"
 #include "cache/blob_layout.h"
 #include "cache/blob_store.h"
 #include "frontend/fanotify/door.h"
@@ -29,9 +30,10 @@ class ShardService {
 
   ShardService(const Parts& parts, const std::string& root, uint64_t seed, frontend::fanotify::Gate gate);
 
-  // Opens the blob's cache and its door.  When this ends the data file can be given to mount(2); then follows Opened().
-  runtime::Task<cache::BlobLease> Acquire(std::shared_ptr<const cache::BlobLayout> layout,
-                                          std::unique_ptr<backend::BlobSource> source);
+  // Opens the blob at its backend, its cache and its door.  When this ends the data file can be given to mount(2); then
+  // follows Opened().
+  runtime::Task<cache::BlobLease> Acquire(std::shared_ptr<const cache::BlobLayout> layout, const BackendSpec& backend,
+                                          const BackendSecrets& secrets);
   void Opened(const cache::BlobLease& lease) noexcept { door_.Opened(*lease); }
   // Nothing reads the data file through the mount that the lease was for.
   runtime::Task<void> Release(cache::BlobLease lease);
@@ -47,6 +49,7 @@ class ShardService {
   void AddTo(api::Status& status) const;
 
  private:
+  BlobSources sources_;
   cache::BlobStore store_;
   frontend::fanotify::Door door_;
   cache::BlobStats closed_;  // of caches that are not open any more
