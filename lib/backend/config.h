@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "base/blob_id.h"
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/range.h"
