@@ -17,9 +17,13 @@
 namespace sluice::http {
 
 // Throws the error that an unwelcome status means: kNotFound (404, 410), kPermission (401, 403, 407, 451), kBusy (408,
-// 429, 503), kIo (other 5xx), kCorrupt (416: the object ends before), else kUnsupported.  `advice`, when not null,
-// receives Retry-After.
+// 429, 503), kCorrupt (416: the object ends before), kUnsupported (1xx to 3xx, 501), kInvalidArgument (other 4xx), kIo
+// (other 5xx).  `advice`, when not null, receives Retry-After.
 [[noreturn]] void ThrowStatus(const ClientRequest& request, const ResponseHead& head, RetryAdvice* advice = nullptr);
+
+// The rest of the body.  Throws kLimit when it has more than `max_bytes`, whether announced or not, and as ReadSome.
+// `exchange` outlives the task.
+runtime::Task<std::string> ReadBody(Exchange& exchange, uint64_t max_bytes);
 
 struct Document {
   ResponseHead head;
@@ -27,16 +31,19 @@ struct Document {
   std::string body;
 };
 
-// Sends `request` and reads all of a 2xx answer; throws ThrowStatus for others, kLimit when the body has more than
-// `max_bytes`, whether announced or not.  `advice` outlives the task.
+// Sends `request` and reads all of a 2xx answer as ReadBody(); throws ThrowStatus for others.  `advice` outlives the
+// task.
 runtime::Task<Document> FetchDocument(Transport& transport, ClientRequest request, uint64_t max_bytes,
                                       RetryAdvice* advice = nullptr);
 
-// What all answers about one object must agree in.  Empty parts are learned from the first answer.  Another server
-// (mirror) has expectations of its own: entity tags are a server's invention.
+// What all answers about one object must agree in.  Shared by all reads of the object at one place (URL).
 struct ObjectIdentity {
-  std::optional<uint64_t> size;  // bytes of the whole object
-  std::string etag;              // strong entity tag with its quotes; empty: none seen
+  std::optional<uint64_t> size;  // bytes of the whole object, as the caller knows them
+  // The strong entity tag, with its quotes, that `server` gave first; learned by reading.  Another server behind a
+  // redirect has tags of its own.  A contradiction is an error and forgets the tag: an object that was put again, with
+  // the same bytes, is read by the next try.
+  std::string etag;
+  std::optional<Origin> server;
 };
 
 // Bytes of a range, in order, while the answer runs.
@@ -59,6 +66,7 @@ class RangeStream {
   const ByteRange range_;
   const std::string name_;  // for messages
   uint64_t received_ = 0;
+  bool ended_ = false;  // nothing came behind the range
 };
 
 // Asks for exactly `range` (not empty) with GET and checks that the answer is just that: 206, the Content-Range asked

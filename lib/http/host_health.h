@@ -45,12 +45,13 @@ class HostHealth {
 
  private:
   struct Circuit {
-    unsigned failures = 0;
-    Duration pause{};       // of the last opening; zero while closed
-    TimePoint open_until;   // while pause is not zero
-    TimePoint probe_until;  // a probe is under way and is given up for lost then
+    unsigned failures = 0;  // in a row
+    Duration pause{};       // the last one; zero: closed
+    TimePoint open_until;
+    TimePoint probe_until;  // a probe is under way; after that it is given up for lost
+    bool open() const noexcept { return pause > Duration::zero(); }
   };
-  static constexpr size_t kMostHosts = 1024;
+  static constexpr size_t kMostHosts = 1024;  // then one is forgotten
 
   void Open(Circuit& circuit);
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/ip_address.h"
 #include "http/url.h"
 
 namespace sluice::http {
@@ -42,13 +43,14 @@ class ProxyRules {
   // An entry of NO_PROXY: "*", a name (which covers its subdomains), an address, or a network "10.0.0.0/8"; a name or
   // address may have a ":port".
   struct Exception {
-    std::string name;              // lower case, without a leading dot; empty for a network
-    std::vector<uint8_t> network;  // 4 or 16 bytes
-    unsigned prefix = 0;           // bits
-    std::optional<uint16_t> port;
     bool everything = false;
+    std::string name;                  // lower case, without a leading dot
+    std::optional<IpAddress> network;  // an address is a network of its own
+    unsigned prefix = 0;               // bits
+    std::optional<uint16_t> port;
   };
   void ParseExceptions(std::string_view no_proxy);
+  static Exception ParseException(std::string_view entry);
   bool IsExcepted(const Origin& origin) const;
 
   std::optional<Proxy> http_;
