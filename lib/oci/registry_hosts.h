@@ -21,8 +21,10 @@ struct Endpoint {
   // Whose credentials are used, and the name in messages: host with port, or with the path of a mirror.
   RegistryReference image;
   bool may_be_plain = false;  // verification is off: plain http is tried when https fails
+  bool pull = true;           // may be asked for manifests by digest and for blobs
   bool resolve = true;        // may say what a tag means
   bool push = false;
+  std::string mirror_of;  // the registry whose images it has, sent as "ns" (containerd's mirrors); empty: not sent
   http::ConnectOptions connect;
   std::vector<http::Field> fields;  // sent with each request
 
