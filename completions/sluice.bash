@@ -16,14 +16,15 @@ _sluice() {
     done
 
     case $prev in
-        --socket | --output-json | --digestfile)
+        --socket | --output-json | --digestfile | --authfile | --backend-config)
             _filedir
             return
             ;;
         --compressor) COMPREPLY=($(compgen -W 'zstd lz4 none' -- "$cur")); return ;;
         --digester) COMPREPLY=($(compgen -W 'blake3 sha256' -- "$cur")); return ;;
         --progress) COMPREPLY=($(compgen -W 'auto plain tty json' -- "$cur")); return ;;
-        --chunk-size | --level | --jobs | --platform) return ;;
+        --chunk-size | --level | --jobs | --platform | --creds) return ;;
+        --cert-dir) _filedir -d; return ;;
     esac
 
     local options
@@ -33,7 +34,8 @@ _sluice() {
             options='--chunk-size --compressor --level --digester --platform --jobs --output-json --digestfile --progress
                      --quiet --help'
             ;;
-        mount | umount) options='--socket --help' ;;
+        mount) options='--socket --tls-verify --creds --authfile --cert-dir --backend-config --help' ;;
+        umount) options='--socket --help' ;;
         list | status) options='--socket --json --help' ;;
         *) return ;;
     esac

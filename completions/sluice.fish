@@ -51,6 +51,15 @@ complete --command sluice --condition '__fish_seen_subcommand_from convert' --lo
 complete --command sluice --condition '__fish_seen_subcommand_from mount umount list status' --long socket --require-parameter --force-files \
     --description 'Socket of the daemon'
 complete --command sluice --condition '__fish_seen_subcommand_from list status' --long json --description 'Print what the daemon answered'
+complete --command sluice --condition '__fish_seen_subcommand_from mount' --long tls-verify --no-files --arguments 'true false' \
+    --description 'Check the certificate of the registry'
+complete --command sluice --condition '__fish_seen_subcommand_from mount' --long creds --exclusive --description 'Credentials for the registry'
+complete --command sluice --condition '__fish_seen_subcommand_from mount' --long authfile --require-parameter --force-files \
+    --description 'File with credentials'
+complete --command sluice --condition '__fish_seen_subcommand_from mount' --long cert-dir --exclusive \
+    --arguments '(__fish_complete_directories)' --description 'Certificates for the registry'
+complete --command sluice --condition '__fish_seen_subcommand_from mount' --long backend-config --require-parameter --force-files \
+    --description 'Where the blobs are'
 complete --command sluice --condition '__fish_seen_subcommand_from mount' \
     --arguments '(__sluice_references oci rafs) (__fish_complete_directories)'
 complete --command sluice --condition '__fish_seen_subcommand_from umount' --arguments '(__sluice_mountpoints)'

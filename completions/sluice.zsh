@@ -48,7 +48,15 @@ _sluice() {
             '1:source:_sluice_reference oci oci-archive docker-archive rootfs tar' \
             '2:target:_sluice_reference oci oci-archive'
           ;;
-        mount) _arguments $common '1:image:_sluice_reference oci rafs' '2:mountpoint:_files -/' ;;
+        mount)
+          _arguments $common \
+            '--tls-verify=-[Check the certificate of the registry]:verify:(true false)' \
+            '--creds=[Credentials for the registry]:user\:password:' \
+            '--authfile=[File with credentials]:file:_files' \
+            '--cert-dir=[Certificates for the registry]:directory:_files -/' \
+            '--backend-config=[Where the blobs are]:file:_files' \
+            '1:image:_sluice_reference oci rafs' '2:mountpoint:_files -/'
+          ;;
         umount) _arguments $common '1:mountpoint:_sluice_mountpoints' ;;
         list | status) _arguments $common '--json[Print what the daemon answered]' ;;
       esac

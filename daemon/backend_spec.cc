@@ -14,8 +14,13 @@ constexpr std::string_view kConfigured = "configured";
 nlohmann::json FieldsOf(const DirectorySpec& spec) { return {{"type", kDirectory}, {"path", spec.path}}; }
 
 nlohmann::json FieldsOf(const RegistrySpec& spec) {
-  return {{"type", kRegistry},         {"repository", spec.repository}, {"tls_verify", spec.tls_verify},
-          {"cert_dir", spec.cert_dir}, {"auth_files", spec.auth_files}, {"has_credentials", spec.has_credentials}};
+  nlohmann::json fields{{"type", kRegistry},
+                        {"repository", spec.repository},
+                        {"cert_dir", spec.cert_dir},
+                        {"auth_files", spec.auth_files},
+                        {"has_credentials", spec.has_credentials}};
+  if (spec.tls_verify) fields["tls_verify"] = *spec.tls_verify;
+  return fields;
 }
 
 nlohmann::json FieldsOf(const ConfiguredSpec&) { return {{"type", kConfigured}}; }
@@ -40,7 +45,7 @@ BackendSpec ParseBackendSpec(const nlohmann::json& json, const std::string& what
   } else if (type == kRegistry) {
     RegistrySpec registry;
     registry.repository = fields.Take<std::string>("repository");
-    registry.tls_verify = fields.Take<bool>("tls_verify");
+    if (fields.Has("tls_verify")) registry.tls_verify = fields.Take<bool>("tls_verify");
     registry.cert_dir = fields.Take<std::string>("cert_dir");
     registry.auth_files = fields.Take<std::vector<std::string>>("auth_files");
     registry.has_credentials = fields.Take<bool>("has_credentials");

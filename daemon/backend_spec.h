@@ -3,6 +3,7 @@
 // Where the blobs of one mount come from and how they may be fetched there, as it is remembered over restarts.
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -22,7 +23,7 @@ struct DirectorySpec {
 // A repository of a registry.
 struct RegistrySpec {
   std::string repository;               // "HOST[:PORT]/NAME"
-  bool tls_verify = true;               // false: any certificate will do, and plain HTTP too
+  std::optional<bool> tls_verify;       // false: any certificate will do, and plain HTTP too; empty: as configured
   std::string cert_dir;                 // absolute; empty: the directories of the system
   std::vector<std::string> auth_files;  // absolute, looked up in this order; empty: those of the daemon
   bool has_credentials = false;         // they are in BackendSecrets

@@ -48,6 +48,7 @@ std::string AbsoluteReference(const std::string& image) {
   const size_t scheme_end = image.find(':');
   if (scheme_end == std::string::npos) return image;  // no reference at all: the daemon says what it expects
   const std::string scheme = image.substr(0, scheme_end);
+  if (scheme == "docker") return image;  // names no file
   const size_t path_end = std::min(image.find(':', scheme_end + 1), image.size());
   const std::string path = image.substr(scheme_end + 1, path_end - scheme_end - 1);
   std::string rest = image.substr(path_end);  // ":TAG", ":BLOBDIR" or empty

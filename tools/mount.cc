@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "access_options.h"
 #include "api/json.h"
 #include "client.h"
 #include "commands.h"
@@ -13,11 +14,13 @@ struct Options {
   std::string socket;
   std::string image;
   std::string mountpoint;
+  AccessOptions access;
 };
 
 void Mount(const Options& options) {
   const api::MountRequest request{.image = AbsoluteReference(options.image),
-                                  .mountpoint = CanonicalPath(options.mountpoint)};
+                                  .mountpoint = CanonicalPath(options.mountpoint),
+                                  .access = ToImageAccess(options.access)};
   AskDaemon(options.socket, "POST", "/v1/mounts", api::Encode(request));
 }
 
@@ -27,7 +30,9 @@ void AddMountCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("mount", "Mount an image; its data come when they are read");
   const auto options = std::make_shared<Options>();
   AddSocketOption(*command, options->socket);
-  command->add_option("IMAGE", options->image, "oci:DIR[:TAG] or rafs:BOOTSTRAP[:BLOBDIR]")->required();
+  AddAccessOptions(*command, options->access);
+  command->add_option("IMAGE", options->image, "docker://HOST/NAME[:TAG], oci:DIR[:TAG] or rafs:BOOTSTRAP[:BLOBDIR]")
+      ->required();
   command->add_option("MOUNTPOINT", options->mountpoint, "An existing directory")->required();
   command->final_callback([options] { Mount(*options); });
 }

@@ -16,6 +16,7 @@ constexpr std::array kStates = {MountState::kMounting, MountState::kMounted, Mou
 constexpr std::array kCodes = {Errc::kInvalidArgument, Errc::kCorrupt,    Errc::kUnsupported, Errc::kNotFound,
                                Errc::kExists,          Errc::kPermission, Errc::kBusy,        Errc::kNoSpace,
                                Errc::kLimit,           Errc::kIo,         Errc::kTimeout,     Errc::kStopped};
+constexpr size_t kMostAuthFiles = 16;
 
 std::string Print(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
@@ -132,6 +133,53 @@ auto ParseAnswer(std::string_view text, std::string_view what, F convert) {
   }
 }
 
+void AddTo(Json& json, const ImageAccess& access) {
+  if (access.tls_verify) json["tls_verify"] = *access.tls_verify;
+  if (!access.cert_dir.empty()) json["cert_dir"] = access.cert_dir;
+  if (!access.auth_files.empty()) json["auth_files"] = access.auth_files;
+  if (!access.credentials.empty()) json["credentials"] = access.credentials.Reveal();
+  if (!access.backend_config.empty()) json["backend_config"] = access.backend_config.Reveal();
+}
+
+// Messages name the field, never its value, which may be a secret.
+std::string TakeText(const Json& value, const std::string& key) {
+  if (!value.is_string()) Throw(Errc::kInvalidArgument, "field '{}' is not a string", key);
+  auto text = value.get<std::string>();
+  if (text.empty()) Throw(Errc::kInvalidArgument, "field '{}' is empty", key);
+  if (text.find('\0') != std::string::npos) Throw(Errc::kInvalidArgument, "field '{}' has a zero byte", key);
+  return text;
+}
+
+std::string TakePath(const Json& value, const std::string& key) {
+  std::string path = TakeText(value, key);
+  if (!path.starts_with('/')) Throw(Errc::kInvalidArgument, "field '{}' is not an absolute path", key);
+  return path;
+}
+
+// False: `key` is no field of `access`.
+bool TakeField(ImageAccess& access, const std::string& key, const Json& value) {
+  if (key == "tls_verify") {
+    if (!value.is_boolean()) Throw(Errc::kInvalidArgument, "field '{}' is not a boolean", key);
+    access.tls_verify = value.get<bool>();
+  } else if (key == "cert_dir") {
+    access.cert_dir = TakePath(value, key);
+  } else if (key == "auth_files") {
+    if (!value.is_array()) Throw(Errc::kInvalidArgument, "field '{}' is not an array", key);
+    if (value.size() > kMostAuthFiles) {
+      Throw(Errc::kInvalidArgument, "field '{}' has {} members, at most {} are possible", key, value.size(),
+            kMostAuthFiles);
+    }
+    for (const Json& path : value) access.auth_files.push_back(TakePath(path, key));
+  } else if (key == "credentials") {
+    access.credentials = Secret(TakeText(value, key));
+  } else if (key == "backend_config") {
+    access.backend_config = Secret(TakeText(value, key));
+  } else {
+    return false;
+  }
+  return true;
+}
+
 // Parses an object in which no key stands twice: two readers of such an object may see different values.
 Json ParseStrictly(std::string_view text) {
   std::set<std::string> keys;
@@ -146,7 +194,8 @@ Json ParseStrictly(std::string_view text) {
 }  // namespace
 
 std::string Encode(const MountRequest& request) {
-  const Json json{{"image", request.image}, {"mountpoint", request.mountpoint}};
+  Json json{{"image", request.image}, {"mountpoint", request.mountpoint}};
+  AddTo(json, request.access);
   try {
     return json.dump();
   } catch (const Json::type_error&) {
@@ -189,17 +238,19 @@ MountRequest ParseMountRequest(std::string_view text) {
     const Json json = ParseStrictly(text);
     if (!json.is_object()) Throw(Errc::kInvalidArgument, "a JSON object is wanted");
     for (const auto& [key, value] : json.items()) {
-      if (key != "image" && key != "mountpoint") Throw(Errc::kInvalidArgument, "field '{}' is unknown", key);
-      if (!value.is_string()) Throw(Errc::kInvalidArgument, "field '{}' is not a string", key);
-      std::string& field = key == "image" ? request.image : request.mountpoint;
-      value.get_to(field);
-      if (field.empty()) Throw(Errc::kInvalidArgument, "field '{}' is empty", key);
-      if (field.find('\0') != std::string::npos) Throw(Errc::kInvalidArgument, "field '{}' has a zero byte", key);
+      if (key == "image") {
+        request.image = TakeText(value, key);
+      } else if (key == "mountpoint") {
+        request.mountpoint = TakeText(value, key);
+      } else if (!TakeField(request.access, key, value)) {
+        Throw(Errc::kInvalidArgument, "field '{}' is unknown", key);
+      }
     }
     if (request.image.empty()) Throw(Errc::kInvalidArgument, "field 'image' is missing");
     if (request.mountpoint.empty()) Throw(Errc::kInvalidArgument, "field 'mountpoint' is missing");
-  } catch (const Json::exception& e) {
-    Throw(Errc::kInvalidArgument, "mount request: {}", e.what());
+  } catch (const Json::parse_error& e) {
+    // The parser's own message would quote what it read last.
+    Throw(Errc::kInvalidArgument, "mount request: no JSON: parse error at byte {}", e.byte);
   } catch (Error& e) {
     e.AddContext("mount request");
     throw;

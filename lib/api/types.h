@@ -4,14 +4,31 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/secret.h"
+
 namespace sluice::api {
 
+// How the image and its blobs are reached; what is not given is up to the daemon.
+struct ImageAccess {
+  // Of docker: images.
+  std::optional<bool> tls_verify;       // false: any certificate will do, and plain HTTP too
+  std::string cert_dir;                 // absolute; *.crt, *.cert and *.key of the registry; empty: not given
+  std::vector<std::string> auth_files;  // absolute; where credentials are looked up, in this order
+  Secret credentials;                   // "USER:PASSWORD", in place of those files; empty: not given
+
+  Secret backend_config;  // what a backend configuration file holds: the blobs come from there; empty: not given
+
+  bool operator==(const ImageAccess&) const = default;
+};
+
 struct MountRequest {
-  std::string image;       // "oci:DIR[:TAG]" or "rafs:BOOTSTRAP[:BLOBDIR]", with absolute paths
+  std::string image;       // "docker://…", "oci:DIR[:TAG]" or "rafs:BOOTSTRAP[:BLOBDIR]", with absolute paths
   std::string mountpoint;  // absolute path of an existing directory
+  ImageAccess access;
 
   bool operator==(const MountRequest&) const = default;
 };

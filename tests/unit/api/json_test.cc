@@ -85,7 +85,13 @@ TEST_CASE("a client skips what a newer daemon adds, and refuses what is missing 
 }
 
 TEST_CASE("a mount request reads back the same") {
-  const MountRequest request{.image = "oci:/a \"b\"\\", .mountpoint = "/m\n"};
+  MountRequest request{.image = "oci:/a \"b\"\\", .mountpoint = "/m\n"};
+  CHECK(ParseMountRequest(Encode(request)) == request);
+  request.access = {.tls_verify = false,
+                    .cert_dir = "/certs",
+                    .auth_files = {"/a/auth.json", "/b/config.json"},
+                    .credentials = Secret("user:hunter2"),
+                    .backend_config = Secret("{\"type\": \"s3\"}")};
   CHECK(ParseMountRequest(Encode(request)) == request);
 }
 
@@ -104,6 +110,13 @@ TEST_CASE("a mount request is refused unless it is exactly one") {
       {"twice", R"({"image":"i","mountpoint":"/m","image":"j"})", "'image' stands twice"},
       {"zero byte", R"({"image":"i","mountpoint":"/m\u0000/n"})", "zero byte"},
       {"not UTF-8", "{\"image\":\"\xff\",\"mountpoint\":\"/m\"}", "parse error"},
+      {"cut off in a secret", R"({"credentials":"hunter2)", "parse error"},
+      {"secret twice", R"({"credentials":"a:hunter2","credentials":"a:hunter2"})", "'credentials' stands twice"},
+      {"secret of another type", R"({"credentials":["hunter2"]})", "'credentials' is not a string"},
+      {"relative cert_dir", R"({"cert_dir":"certs"})", "'cert_dir' is not an absolute path"},
+      {"relative auth file", R"({"auth_files":["/a","b"]})", "'auth_files' is not an absolute path"},
+      {"auth files of another type", R"({"auth_files":"/a"})", "'auth_files' is not an array"},
+      {"tls_verify of another type", R"({"tls_verify":"no"})", "'tls_verify' is not a boolean"},
       {"deep", std::string(100'000, '['), "parse error"},
   }));
   CAPTURE(name);
@@ -113,6 +126,7 @@ TEST_CASE("a mount request is refused unless it is exactly one") {
   } catch (const Error& e) {
     CHECK(e.code() == Errc::kInvalidArgument);
     CHECK_THAT(e.message(), Catch::Contains(message));
+    CHECK_THAT(e.message(), !Catch::Contains("hunter2"));
   }
 }
 

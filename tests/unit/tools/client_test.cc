@@ -19,6 +19,7 @@ TEST_CASE("relative paths of a reference become absolute, tags and other referen
       {"rafs:image.boot", "rafs:" + here + "/image.boot"},
       {"rafs:/image.boot:blobs", "rafs:/image.boot:" + here + "/blobs"},
       {"rafs:image.boot:", "rafs:" + here + "/image.boot:"},
+      {"docker://host:5000/name:tag", "docker://host:5000/name:tag"},
       {"oci:", "oci:"},
       {"dir", "dir"},
       {"", ""},
