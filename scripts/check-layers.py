@@ -37,7 +37,7 @@ STANDARD = re.compile(r"[a-z_0-9]+")  # C++ headers have no suffix
 THREADS = {"thread", "mutex", "shared_mutex", "condition_variable", "future", "semaphore", "barrier", "latch", "pthread.h"}
 PURE_LAYERS = {"base", "codec", "image"}  # no coroutine, no thread, no loop
 VOCABULARY = {"fmt"}  # every layer may use it
-INTERFACE_ONLY = {("cache", "backend"): "backend/backend.h"}
+INTERFACE_ONLY = {(layer, "backend"): "backend/backend.h" for layer in ("cache", "frontend")}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 

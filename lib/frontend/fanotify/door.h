@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "cache/blob_cache.h"
-#include "frontend/fanotify/error_log.h"
+#include "frontend/error_log.h"
 #include "frontend/fanotify/event.h"
 #include "frontend/fanotify/gate.h"
 #include "frontend/fanotify/served_blob.h"

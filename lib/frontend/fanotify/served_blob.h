@@ -8,7 +8,7 @@
 
 #include "base/range.h"
 #include "cache/blob_cache.h"
-#include "frontend/fanotify/error_log.h"
+#include "frontend/error_log.h"
 #include "frontend/fanotify/group.h"
 #include "frontend/fanotify/journal.h"
 #include "runtime/event.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "frontend/fanotify/error_log.h"
+#include "frontend/error_log.h"
 
 #include <catch2/catch.hpp>
 
-namespace sluice::frontend::fanotify {
+namespace sluice::frontend {
 namespace {
 
 class HandMovedClock final : public Clock {
@@ -38,4 +38,4 @@ TEST_CASE("different errors in one period are bounded") {
 }
 
 }  // namespace
-}  // namespace sluice::frontend::fanotify
+}  // namespace sluice::frontend

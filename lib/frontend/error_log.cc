@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "frontend/fanotify/error_log.h"
+#include "frontend/error_log.h"
 
-namespace sluice::frontend::fanotify {
+namespace sluice::frontend {
 
 bool ErrorLog::Report(const std::string& message, std::string_view consequence) {
   const TimePoint now = clock_.Now();
@@ -19,4 +19,4 @@ bool ErrorLog::Report(const std::string& message, std::string_view consequence) 
   return true;
 }
 
-}  // namespace sluice::frontend::fanotify
+}  // namespace sluice::frontend

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-namespace sluice::frontend::fanotify {
+namespace sluice::frontend {
 
 class ErrorLog {
  public:
@@ -34,4 +34,4 @@ class ErrorLog {
   uint64_t unsaid_ = 0;                   // repeated or too many
 };
 
-}  // namespace sluice::frontend::fanotify
+}  // namespace sluice::frontend

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontend/cachefiles/door.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <functional>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "frontend/cachefiles/blob_object.h"
+#include "frontend/cachefiles/bootstrap_object.h"
+#include "runtime/combine.h"
+#include "runtime/run_on.h"
+
+namespace sluice::frontend::cachefiles {
+namespace {
+
+// So many messages are received before other tasks of the shard get their turn.
+constexpr int kBurst = 32;
+
+template <typename F>
+std::invoke_result_t<F&> RunAt(const Place& place, F function) {
+  if (place.shard == nullptr) co_return co_await function();
+  co_return co_await runtime::RunOn(*place.shard, std::move(function));
+}
+
+runtime::Task<void> Nothing() { co_return; }
+
+// `task` with its share of a budget.
+runtime::Task<void> Holding(runtime::Permit permit, runtime::Task<void> task) {
+  co_await std::move(task);
+  permit.Release();
+}
+
+std::string Describe(const ObjectKey& key) { return fmt::format("object '{}' of volume '{}'", key.cookie, key.volume); }
+
+}  // namespace
+
+Door::Door(runtime::Engine& engine, std::unique_ptr<Device> device, std::vector<Place> places, Log& log)
+    : engine_(engine),
+      device_(std::move(device)),
+      places_(std::move(places)),
+      errors_(engine, log),
+      scope_(engine, "cachefiles door") {
+  SLUICE_CHECK(!places_.empty(), "a door has a place for its objects");
+}
+
+Door::~Door() { SLUICE_CHECK(objects_.empty(), "a door is closed before it is destroyed"); }
+
+void Door::Open() { scope_.Spawn(ReceiveForever()); }
+
+runtime::Task<void> Door::Close() {
+  scope_.RequestStop();
+  while (!objects_.empty()) {
+    Entry entry = std::move(objects_.extract(objects_.begin()).mapped());
+    co_await CloseObject(std::move(entry));
+  }
+  co_await scope_.Join();
+  device_.reset();
+}
+
+runtime::Task<void> Door::ReceiveForever() {
+  alignas(8) std::array<std::byte, kMaxMessageBytes> bytes;
+  for (;;) {
+    co_await device_->WaitReadable();
+    for (int count = 0; count < kBurst; ++count) {
+      runtime::Permit permit = co_await answering_.Acquire(1);
+      const int64_t size = device_->Read(bytes);
+      if (size == 0) break;
+      if (size < 0) {
+        // The kernel has failed the request itself, for lack of a descriptor number for example.
+        errors_.Report(fmt::format("cannot receive a message: {}", std::strerror(static_cast<int>(-size))),
+                       "whoever waits for the answer gets an error");
+        continue;
+      }
+      scope_.Spawn(Holding(std::move(permit), Receive(ConstBytes(bytes).first(static_cast<size_t>(size)))));
+    }
+  }
+}
+
+// The task that answers the message; what needs no waiting is done before this returns.
+runtime::Task<void> Door::Receive(ConstBytes bytes) {
+  Message message;
+  try {
+    message = ParseMessage(bytes);
+  } catch (const Error& error) {
+    Refuse(bytes, error.message());
+    return Nothing();
+  }
+  if (const auto* open = std::get_if<OpenMessage>(&message.content)) {
+    std::unique_ptr<ObjectFd> fd = device_->TakeObject(open->fd);
+    return OnOpen(std::move(message), std::move(fd));
+  }
+  if (const auto* read = std::get_if<ReadMessage>(&message.content)) {
+    return OnRead(message.id, message.object, read->range);
+  }
+  return OnClose(message.object);
+}
+
+// Nobody is left waiting for the answer to a message that makes no sense.
+void Door::Refuse(ConstBytes bytes, const std::string& why) {
+  errors_.Report(why, "whoever waits for the answer gets an error");
+  const auto header = ParseHeader(bytes);
+  if (!header) return;
+  if (header->opcode == Opcode::kOpen) {
+    AnswerOpen(header->id, -EINVAL);
+    if (header->fd >= 0) device_->TakeObject(header->fd);
+  } else if (header->opcode == Opcode::kRead) {
+    RefuseRead(header->id, header->object);
+  }
+}
+
+// An unknown object has no descriptor to answer through; kernels before the hardening of 2024 take any.
+void Door::RefuseRead(uint32_t id, uint32_t object) const {
+  auto through = objects_.find(object);
+  if (through == objects_.end()) through = objects_.begin();
+  if (through != objects_.end()) through->second.object->Refuse(id);
+}
+
+runtime::Task<void> Door::OnOpen(Message message, std::unique_ptr<ObjectFd> fd) {
+  const ObjectKey& key = std::get<OpenMessage>(message.content).key;
+  if (catalog_.Find(key) == nullptr) {
+    errors_.Report(Describe(key) + " is not bound", "it cannot be mounted");
+    AnswerOpen(message.id, -ENOENT);
+    co_return;
+  }
+  Entry entry;
+  try {
+    entry = co_await MakeObject(key, std::move(fd));
+  } catch (const std::exception& error) {
+    errors_.Report(fmt::format("{}: {}", Describe(key), error.what()), "it cannot be mounted");
+  }
+  if (entry.object == nullptr) {
+    AnswerOpen(message.id, -EIO);
+    co_return;
+  }
+  if (scope_.stop_requested()) co_return co_await CloseObject(std::move(entry));
+  // In its place before the kernel can ask.  The kernel does not use an id twice at a time.
+  if (const auto stale = objects_.find(message.object); stale != objects_.end()) {
+    Entry old = std::exchange(stale->second, std::move(entry));
+    co_await CloseObject(std::move(old));
+  } else {
+    objects_.emplace(message.object, std::move(entry));
+  }
+  const auto placed = objects_.find(message.object);
+  if (placed == objects_.end()) co_return;  // closed meanwhile
+  const Place& place = places_[placed->second.place];
+  OpenObject& object = *placed->second.object;
+  if (!AnswerOpen(message.id, static_cast<int64_t>(object.size()))) {
+    Entry refused = std::move(objects_.extract(placed).mapped());
+    co_return co_await CloseObject(std::move(refused));
+  }
+  auto opened = [&object]() -> runtime::Task<void> {
+    object.Opened();
+    co_return;
+  };
+  co_await RunAt(place, std::move(opened));
+}
+
+runtime::Task<void> Door::OnRead(uint32_t id, uint32_t object, ByteRange range) {
+  const auto found = objects_.find(object);
+  if (found == objects_.end()) {
+    errors_.Report(fmt::format("a read of object {}, which is not open", object), "the reader gets an error");
+    RefuseRead(id, object);
+    co_return;
+  }
+  // It is closed after this has begun, and its closing waits for the answer.
+  auto answer = [&target = *found->second.object, id, range] { return target.Answer(id, range); };
+  co_await RunAt(places_[found->second.place], std::move(answer));
+}
+
+runtime::Task<void> Door::OnClose(uint32_t object) {
+  const auto found = objects_.find(object);
+  if (found == objects_.end()) co_return;
+  Entry entry = std::move(objects_.extract(found).mapped());
+  co_await CloseObject(std::move(entry));
+}
+
+runtime::Task<Door::Entry> Door::MakeObject(ObjectKey key, std::unique_ptr<ObjectFd> fd) {
+  Entry entry{.key = std::move(key), .place = 0, .object = nullptr};
+  entry.place = PlaceOf(entry.key);
+  // A copy: the catalog may change while the other shard works.
+  const Catalog::Content content = *catalog_.Find(entry.key);
+  auto make = [&]() -> runtime::Task<void> {
+    entry.object = MakeAt(entry.place, content, std::move(fd));
+    co_return;
+  };
+  co_await runtime::WithoutStop(RunAt(places_[entry.place], std::move(make)));
+  co_return entry;
+}
+
+std::unique_ptr<OpenObject> Door::MakeAt(size_t place, const Catalog::Content& content,
+                                         std::unique_ptr<ObjectFd> fd) const {
+  ObjectShard& shard = *places_[place].objects;
+  if (const auto* bootstrap = std::get_if<std::shared_ptr<const Binding>>(&content)) {
+    return std::make_unique<BootstrapObject>(shard, std::move(fd), (*bootstrap)->bootstrap_path,
+                                             (*bootstrap)->bootstrap_size);
+  }
+  const auto& blob = std::get<Catalog::Blob>(content);
+  auto object = std::make_unique<BlobObject>(shard, std::move(fd), blob.layout);
+  for (const auto& user : blob.users) {
+    object->AddSource(user->Name(), user->open_source(blob.layout->id(), place));
+  }
+  return object;
+}
+
+runtime::Task<void> Door::CloseObject(Entry entry) {
+  auto close = [&entry]() -> runtime::Task<void> {
+    co_await entry.object->Close();
+    entry.object.reset();
+  };
+  co_await runtime::WithoutStop(RunAt(places_[entry.place], std::move(close)));
+}
+
+// False: nobody waits for it any more, or the cache is dead.
+bool Door::AnswerOpen(uint32_t id, int64_t size_or_error) {
+  const int64_t result = device_->Command(OpenAnswer(id, size_or_error));
+  if (result >= 0) return size_or_error >= 0;
+  if (result != -EINVAL) {
+    errors_.Report(fmt::format("cannot answer a message: {}", std::strerror(static_cast<int>(-result))),
+                   "the mount fails");
+  }
+  return false;
+}
+
+size_t Door::PlaceOf(const ObjectKey& key) const noexcept {
+  return std::hash<std::string>()(key.cookie) % places_.size();
+}
+
+std::vector<uint32_t> Door::OpenBlobsOf(const Binding& binding) const {
+  std::vector<uint32_t> ids;
+  for (const auto& layout : binding.blobs) {
+    const ObjectKey key = binding.KeyOf(*layout);
+    for (const auto& [id, entry] : objects_) {
+      if (entry.key == key) ids.push_back(id);
+    }
+  }
+  return ids;
+}
+
+runtime::Task<void> Door::Bind(std::shared_ptr<const Binding> binding) {
+  catalog_.Add(binding);
+  for (const uint32_t id : OpenBlobsOf(*binding)) {
+    const auto found = objects_.find(id);
+    if (found == objects_.end()) continue;
+    auto add = [&object = static_cast<BlobObject&>(*found->second.object), binding,
+                place = found->second.place]() -> runtime::Task<void> {
+      object.AddSource(binding->Name(), binding->open_source(object.layout().id(), place));
+      co_return;
+    };
+    co_await RunAt(places_[found->second.place], std::move(add));
+  }
+}
+
+runtime::Task<void> Door::Unbind(std::shared_ptr<const Binding> binding) {
+  catalog_.Remove(*binding);
+  for (const uint32_t id : OpenBlobsOf(*binding)) {
+    const auto found = objects_.find(id);
+    if (found == objects_.end()) continue;
+    auto remove = [&object = static_cast<BlobObject&>(*found->second.object), binding]() -> runtime::Task<void> {
+      object.RemoveSource(binding->Name());
+      co_return;
+    };
+    co_await RunAt(places_[found->second.place], std::move(remove));
+  }
+}
+
+bool Door::IsOpen(const ObjectKey& key) const noexcept {
+  for (const auto& [id, entry] : objects_) {
+    if (entry.key == key) return true;
+  }
+  return false;
+}
+
+}  // namespace sluice::frontend::cachefiles

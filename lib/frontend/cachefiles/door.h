@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The cachefiles door of the whole daemon: receives the kernel's messages on one shard and answers each on the shard
+// that owns its object.  Everything is called on the shard of the device.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "frontend/cachefiles/catalog.h"
+#include "frontend/cachefiles/device.h"
+#include "frontend/cachefiles/message.h"
+#include "frontend/cachefiles/open_object.h"
+#include "runtime/scope.h"
+#include "runtime/semaphore.h"
+#include "runtime/shard.h"
+
+namespace sluice::frontend::cachefiles {
+
+// Where objects live.
+struct Place {
+  runtime::Shard* shard = nullptr;  // null: the shard of the device
+  ObjectShard* objects = nullptr;   // of that shard
+};
+
+class Door {
+ public:
+  // Requests that are being answered.  Each is a thread that waits in the kernel, so it is the kernel that queues more.
+  static constexpr uint64_t kMostAnswers = 4096;
+
+  // At least one place.  Engine, places and log outlive the door.
+  Door(runtime::Engine& engine, std::unique_ptr<Device> device, std::vector<Place> places, Log& log);
+  // Closed.
+  ~Door();
+
+  // Begins to answer; before that, readers and mounts wait.
+  void Open();
+  // Ends answering and closes all objects, then the device.
+  runtime::Task<void> Close();
+
+  // From now on the image can be mounted.  Throws what Catalog::Add throws.
+  runtime::Task<void> Bind(std::shared_ptr<const Binding> binding);
+  // Who mounts it afterwards gets ENOENT.  Its objects that are open stay so, without its source.
+  runtime::Task<void> Unbind(std::shared_ptr<const Binding> binding);
+
+  // The kernel uses the object, as far as this process has been told.
+  bool IsOpen(const ObjectKey& key) const noexcept;
+  // Any object.
+  bool IsAnyOpen() const noexcept { return !objects_.empty(); }
+  const Device& device() const noexcept { return *device_; }
+
+ private:
+  struct Entry {
+    ObjectKey key;
+    size_t place = 0;
+    std::unique_ptr<OpenObject> object;  // used and destroyed at its place
+  };
+
+  runtime::Task<void> ReceiveForever();
+  runtime::Task<void> Receive(ConstBytes bytes);
+  void Refuse(ConstBytes bytes, const std::string& why);
+  void RefuseRead(uint32_t id, uint32_t object) const;
+
+  runtime::Task<void> OnOpen(Message message, std::unique_ptr<ObjectFd> fd);
+  runtime::Task<void> OnRead(uint32_t id, uint32_t object, ByteRange range);
+  runtime::Task<void> OnClose(uint32_t object);
+
+  runtime::Task<Entry> MakeObject(ObjectKey key, std::unique_ptr<ObjectFd> fd);
+  std::unique_ptr<OpenObject> MakeAt(size_t place, const Catalog::Content& content, std::unique_ptr<ObjectFd> fd) const;
+  runtime::Task<void> CloseObject(Entry entry);
+  bool AnswerOpen(uint32_t id, int64_t size_or_error);
+  size_t PlaceOf(const ObjectKey& key) const noexcept;
+  std::vector<uint32_t> OpenBlobsOf(const Binding& binding) const;
+
+  runtime::Engine& engine_;
+  std::unique_ptr<Device> device_;
+  const std::vector<Place> places_;
+  ErrorLog errors_;
+  Catalog catalog_;
+  std::map<uint32_t, Entry> objects_;  // by the kernel's id
+  runtime::Semaphore answering_{kMostAnswers};
+  runtime::Scope scope_;  // the loop and at most kMostAnswers answers
+};
+
+}  // namespace sluice::frontend::cachefiles
