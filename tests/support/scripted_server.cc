@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -37,10 +38,11 @@ Task<std::optional<ServerRequest>> Peer::Receive() {
   request.target = head.substr(space + 1, head.find(' ', space + 1) - space - 1);
   for (size_t at = head.find("\r\n") + 2; at < head.size();) {
     const size_t line_end = head.find("\r\n", at);
-    const size_t colon = head.find(": ", at);
+    const size_t colon = head.find(':', at);
+    const size_t value = std::min(head.find_first_not_of(' ', colon + 1), line_end);
     std::string name = head.substr(at, colon - at);
     for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    request.fields[name] = head.substr(colon + 2, line_end - colon - 2);
+    request.fields[name] = head.substr(value, line_end - value);
     at = line_end + 2;
   }
   if (request.fields.count("expect") > 0) co_await Send("HTTP/1.1 100 Continue\r\n\r\n");
@@ -68,7 +70,11 @@ void Peer::Reset() {
 }
 
 Task<void> Peer::AwaitEnd() {
-  while (co_await Fill()) received_.clear();
+  for (;;) {
+    const bool more = co_await Fill();  // g++ 12 makes an illegal instruction of it as the condition of a while
+    if (!more) co_return;
+    received_.clear();
+  }
 }
 
 ScriptedServer::ScriptedServer(runtime::Engine& engine, Script script)

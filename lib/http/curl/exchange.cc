@@ -61,8 +61,8 @@ ClientExchange::~ClientExchange() = default;
 
 Task<void> ClientExchange::ReceiveHead() {
   for (;;) {
-    ThrowIfFailed();
     if (parser_.complete()) co_return;
+    ThrowIfFailed();
     if (upload_.starved) {
       co_await FeedUpload();
     } else {
@@ -194,7 +194,7 @@ void ClientExchange::OnEnd(const Error* failure) noexcept {
   if (failure != nullptr) {
     Fail(failure->code(), failure->message());
   } else if (!parser_.complete()) {
-    Fail(Errc::kCorrupt, "the answer has no header");
+    Fail(Errc::kIo, "the connection ended before the end of the header");
   }
   changed_.Set();
 }
