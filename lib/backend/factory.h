@@ -6,6 +6,7 @@
 
 #include "backend/backend.h"
 #include "backend/config.h"
+#include "backend/http_endpoint.h"
 #include "backend/services.h"
 #include "runtime/task.h"
 
@@ -15,5 +16,8 @@ namespace sluice::backend {
 // first read.  The backend belongs to the shard of `services`; its sources may outlive it, not the services.  Throws
 // kNotFound, kPermission, kCorrupt naming the file.
 runtime::Task<std::unique_ptr<Backend>> MakeBackend(Services services, BackendConfig config);
+
+// How all requests of a backend are sent: reads the files that `config` names.
+runtime::Task<RequestOptions> ReadRequestOptions(Services services, RemoteConfig config);
 
 }  // namespace sluice::backend

@@ -68,8 +68,11 @@ class LocalSource final : public BlobSource {
 
 }  // namespace
 
+LocalBackend::LocalBackend(const LocalFile& file)
+    : directories_{file.path.substr(0, file.path.rfind('/'))}, name_(file.path.substr(file.path.rfind('/') + 1)) {}
+
 std::unique_ptr<BlobSource> LocalBackend::Open(const BlobId& id) const {
-  return std::make_unique<LocalSource>(directories_, id.hex());
+  return std::make_unique<LocalSource>(directories_, name_.empty() ? id.hex() : name_);
 }
 
 }  // namespace sluice::backend

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/remote.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "backend/explaining_transport.h"
+#include "base/check.h"
+#include "base/error.h"
+#include "http/fetch.h"
+#include "http/redirect.h"
+
+namespace sluice::backend {
+
+using http::ClientRequest;
+using http::RetryAdvice;
+using runtime::Task;
+
+struct RemoteBackend::State {
+  State(Services given, Options chosen)
+      : services(std::move(given)),
+        options(std::move(chosen)),
+        redirecting(services.transport),
+        explaining(redirecting),
+        transport(options.explain ? static_cast<http::Transport&>(explaining) : redirecting) {
+    SLUICE_CHECK(!options.endpoints.empty(), "a backend without a server");
+    for (const auto& endpoint : options.endpoints) origins.push_back(endpoint->origin());
+  }
+
+  const Services services;
+  const Options options;
+  http::RedirectingTransport redirecting;
+  ExplainingTransport explaining;
+  http::Transport& transport;
+  std::vector<http::Origin> origins;  // of the endpoints
+};
+
+namespace {
+
+class RemoteSource final : public BlobSource {
+ public:
+  RemoteSource(std::shared_ptr<RemoteBackend::State> state, BlobId id)
+      : state_(std::move(state)), id_(std::move(id)), identities_(state_->options.endpoints.size()) {}
+
+  Task<void> ReadAt(uint64_t offset, MutableBytes dst) override;
+  std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length) override;
+  void Distrust() noexcept override;
+  std::string Describe() const override { return state_->options.description; }
+
+  // An answer that has begun, and the index of the endpoint that gives it.
+  struct Answer {
+    std::unique_ptr<http::RangeStream> stream;
+    size_t endpoint = 0;
+  };
+  Task<Answer> OpenAnswer(ByteRange range);
+  void ReportFailure(size_t endpoint, const Error& error);
+
+ private:
+  std::vector<size_t> Order() const;
+  // Calls use(endpoint, request, advice) for one endpoint after the other until one succeeds.
+  template <typename F>
+  Task<void> Ask(F& use, RetryAdvice& advice);
+  Task<void> Begin(size_t endpoint, ClientRequest request, ByteRange range, Answer& answer, RetryAdvice& advice);
+
+  const std::shared_ptr<RemoteBackend::State> state_;
+  const BlobId id_;
+  std::vector<http::ObjectIdentity> identities_;  // of the blob at each endpoint
+  size_t last_served_ = 0;                        // the endpoint that last gave bytes
+  std::optional<size_t> distrusted_;              // the endpoint whose bytes were wrong
+  bool pass_caches_ = false;                      // until an endpoint has given bytes again
+};
+
+std::vector<size_t> RemoteSource::Order() const {
+  std::vector<size_t> order = state_->services.health.Order(state_->origins);
+  if (distrusted_) std::stable_partition(order.begin(), order.end(), [&](size_t at) { return at != *distrusted_; });
+  return order;
+}
+
+template <typename F>
+Task<void> RemoteSource::Ask(F& use, RetryAdvice& advice) {
+  http::HostHealth& health = state_->services.health;
+  std::optional<Error> failure;
+  size_t failed = 0;  // the endpoint that `failure` is from
+  for (const size_t index : Order()) {
+    Endpoint& endpoint = *state_->options.endpoints[index];
+    bool renewed = false;  // who we are was found out anew
+    while (health.Admit(endpoint.origin())) {
+      std::optional<Error> error;
+      try {
+        ClientRequest request = co_await endpoint.MakeRequest(id_);
+        if (pass_caches_) request.fields.push_back({.name = "Cache-Control", .value = "no-cache"});
+        co_await use(index, std::move(request), advice);
+      } catch (const Error& e) {
+        error = e;
+      }
+      if (!error) {
+        health.ReportSuccess(endpoint.origin());
+        last_served_ = index;
+        pass_caches_ = false;
+        co_return;
+      }
+      health.ReportFailure(endpoint.origin(), *error);
+      const bool may_renew = endpoint.ReportFailure(*error);
+      if (error->code() == Errc::kStopped) throw *error;
+      // What the place itself says about a blob counts more than what a mirror says.
+      if (!failure || index > failed) {
+        failure = error;
+        failed = index;
+      }
+      if (renewed || !may_renew) break;
+      renewed = true;
+    }
+  }
+  if (failure) throw *failure;
+  Throw(Errc::kBusy, "{}: left alone after failures in a row ({} servers)", Describe(), state_->origins.size());
+}
+
+Task<void> RemoteSource::ReadAt(uint64_t offset, MutableBytes dst) {
+  auto fetch = [this, offset, dst](size_t endpoint, ClientRequest request, RetryAdvice& advice) {
+    return http::FetchRange(state_->transport, std::move(request), offset, dst, identities_[endpoint], &advice);
+  };
+  auto attempt = [this, &fetch](RetryAdvice& advice) { return Ask(fetch, advice); };
+  co_await http::WithRetry(state_->services.engine, state_->services.rng, state_->options.retry, std::move(attempt));
+}
+
+Task<RemoteSource::Answer> RemoteSource::OpenAnswer(ByteRange range) {
+  Answer answer;
+  auto open = [this, range, &answer](size_t endpoint, ClientRequest request, RetryAdvice& advice) {
+    return Begin(endpoint, std::move(request), range, answer, advice);
+  };
+  auto attempt = [this, &open](RetryAdvice& advice) { return Ask(open, advice); };
+  co_await http::WithRetry(state_->services.engine, state_->services.rng, state_->options.retry, std::move(attempt));
+  co_return answer;
+}
+
+Task<void> RemoteSource::Begin(size_t endpoint, ClientRequest request, ByteRange range, Answer& answer,
+                               RetryAdvice& advice) {
+  answer.stream =
+      co_await http::OpenRange(state_->transport, std::move(request), range, identities_[endpoint], &advice);
+  answer.endpoint = endpoint;
+}
+
+void RemoteSource::ReportFailure(size_t endpoint, const Error& error) {
+  state_->services.health.ReportFailure(state_->origins[endpoint], error);
+}
+
+void RemoteSource::Distrust() noexcept {
+  distrusted_ = last_served_;
+  pass_caches_ = true;
+  for (http::ObjectIdentity& identity : identities_) identity = {};
+}
+
+class RemoteStream final : public BlobStream {
+ public:
+  RemoteStream(RemoteSource& source, ByteRange range) noexcept : source_(source), range_(range) {}
+  Task<void> Read(MutableBytes dst) override;
+
+ private:
+  Task<void> ReadOn(MutableBytes dst);
+
+  RemoteSource& source_;
+  const ByteRange range_;
+  RemoteSource::Answer answer_;
+  bool broken_ = false;
+};
+
+Task<void> RemoteStream::Read(MutableBytes dst) {
+  if (broken_) Throw(Errc::kIo, "{}: the stream broke before", source_.Describe());
+  broken_ = true;
+  if (answer_.stream == nullptr) answer_ = co_await source_.OpenAnswer(range_);
+  std::optional<Error> error;
+  try {
+    co_await ReadOn(dst);
+  } catch (const Error& e) {
+    error = e;
+  }
+  if (error) {
+    source_.ReportFailure(answer_.endpoint, *error);
+    throw *error;
+  }
+  broken_ = false;
+}
+
+Task<void> RemoteStream::ReadOn(MutableBytes dst) {
+  http::RangeStream& stream = *answer_.stream;
+  SLUICE_CHECK(dst.size() <= range_.length - stream.received(), "a stream is asked for more than it was opened for");
+  while (!dst.empty()) {
+    const size_t got = co_await stream.ReadSome(dst);
+    dst = dst.subspan(got);
+  }
+  if (stream.received() < range_.length) co_return;
+  // Nothing may follow; and an answer that was read to its end leaves its connection for the next one.
+  std::array<std::byte, 1> beyond;
+  co_await stream.ReadSome(beyond);
+}
+
+std::unique_ptr<BlobStream> RemoteSource::OpenStream(uint64_t offset, uint64_t length) {
+  return std::make_unique<RemoteStream>(*this, ByteRange{offset, length});
+}
+
+}  // namespace
+
+RemoteBackend::RemoteBackend(Services services, Options options)
+    : state_(std::make_shared<State>(std::move(services), std::move(options))) {}
+
+std::unique_ptr<BlobSource> RemoteBackend::Open(const BlobId& id) const {
+  return std::make_unique<RemoteSource>(state_, id);
+}
+
+}  // namespace sluice::backend
