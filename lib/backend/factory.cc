@@ -110,7 +110,7 @@ Task<RequestOptions> ReadRequestOptions(Services services, RemoteConfig config) 
 
 Task<std::unique_ptr<Backend>> MakeBackend(Services services, BackendConfig config) {
   if (auto* local = std::get_if<LocalDirectoriesConfig>(&config.place)) {
-    if (!local->blob_file.empty()) co_return std::make_unique<LocalBackend>(LocalFile{local->blob_file});
+    if (!local->blob_file.empty()) co_return LocalBackend::OfFile(local->blob_file);
     co_return std::make_unique<LocalBackend>(std::move(local->directories));
   }
   if (auto* disk = std::get_if<LocalDiskConfig>(&config.place))

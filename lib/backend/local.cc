@@ -68,8 +68,12 @@ class LocalSource final : public BlobSource {
 
 }  // namespace
 
-LocalBackend::LocalBackend(const LocalFile& file)
-    : directories_{file.path.substr(0, file.path.rfind('/'))}, name_(file.path.substr(file.path.rfind('/') + 1)) {}
+std::unique_ptr<LocalBackend> LocalBackend::OfFile(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  auto backend = std::make_unique<LocalBackend>(std::vector{path.substr(0, slash)});
+  backend->name_ = path.substr(slash + 1);
+  return backend;
+}
 
 std::unique_ptr<BlobSource> LocalBackend::Open(const BlobId& id) const {
   return std::make_unique<LocalSource>(directories_, name_.empty() ? id.hex() : name_);

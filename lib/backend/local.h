@@ -10,17 +10,13 @@
 
 namespace sluice::backend {
 
-// One file that is the blob, whatever the blob's id.
-struct LocalFile {
-  std::string path;  // absolute
-};
-
 // Thread-safe: each shard asks it for its own sources.
 class LocalBackend final : public Backend {
  public:
   // `directories`: absolute paths; a blob is taken from the first that has it.
   explicit LocalBackend(std::vector<std::string> directories) : directories_(std::move(directories)) {}
-  explicit LocalBackend(const LocalFile& file);
+  // One file is the blob, whatever the blob's id.  `path` is absolute.
+  static std::unique_ptr<LocalBackend> OfFile(const std::string& path);
 
   // The source opens the file at its first read, and anew after each failure: a blob that was missing or broken and is
   // put in its place is found without further ado.
