@@ -3,22 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 
 #include "base/error.h"
+#include "http/text.h"
 
 namespace sluice::http {
 namespace {
-
-// All of `text` as a decimal number; a sign is none.
-std::optional<uint64_t> ParseNumber(std::string_view text) {
-  uint64_t value = 0;
-  const auto end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-  return value;
-}
 
 // The field of this name when it is there once; what is said twice is not said.
 std::optional<std::string_view> FindOnce(const ResponseHead& head, std::string_view name) {
@@ -38,10 +29,10 @@ std::optional<ContentRange> ParseContentRange(std::string_view text) {
   const size_t dash = text.find('-');
   const size_t slash = text.find('/');
   if (dash == std::string_view::npos || slash == std::string_view::npos || dash > slash) return std::nullopt;
-  const std::optional<uint64_t> first = ParseNumber(text.substr(0, dash));
-  const std::optional<uint64_t> last = ParseNumber(text.substr(dash + 1, slash - dash - 1));
+  const std::optional<uint64_t> first = ParseNumber<uint64_t>(text.substr(0, dash));
+  const std::optional<uint64_t> last = ParseNumber<uint64_t>(text.substr(dash + 1, slash - dash - 1));
   const std::string_view size_text = text.substr(slash + 1);
-  const std::optional<uint64_t> size = ParseNumber(size_text);
+  const std::optional<uint64_t> size = ParseNumber<uint64_t>(size_text);
   if (!first || !last || *last < *first || *last == UINT64_MAX) return std::nullopt;
   if (size_text != "*" && (!size || *last >= *size)) return std::nullopt;
   return ContentRange{.range = {*first, *last - *first + 1}, .size = size};
@@ -50,7 +41,7 @@ std::optional<ContentRange> ParseContentRange(std::string_view text) {
 std::optional<uint64_t> ContentLength(const ResponseHead& head) {
   const std::optional<std::string_view> text = head.Find("Content-Length");
   if (!text) return std::nullopt;
-  const std::optional<uint64_t> length = ParseNumber(*text);
+  const std::optional<uint64_t> length = ParseNumber<uint64_t>(*text);
   if (!length) Throw(Errc::kCorrupt, "the answer has a Content-Length that is no number of bytes");
   return length;
 }
@@ -65,11 +56,11 @@ std::optional<int64_t> ParseHttpDate(std::string_view text) {
     return std::nullopt;
   }
   const auto month_name = std::find(kMonths.begin(), kMonths.end(), text.substr(8, 3));
-  const auto days = ParseNumber(text.substr(5, 2));
-  const auto years = ParseNumber(text.substr(12, 4));
-  const auto hour = ParseNumber(text.substr(17, 2));
-  const auto minute = ParseNumber(text.substr(20, 2));
-  const auto second = ParseNumber(text.substr(23, 2));
+  const auto days = ParseNumber<uint64_t>(text.substr(5, 2));
+  const auto years = ParseNumber<uint64_t>(text.substr(12, 4));
+  const auto hour = ParseNumber<uint64_t>(text.substr(17, 2));
+  const auto minute = ParseNumber<uint64_t>(text.substr(20, 2));
+  const auto second = ParseNumber<uint64_t>(text.substr(23, 2));
   if (month_name == kMonths.end() || !days || !years || !hour || !minute || !second) return std::nullopt;
   const year_month_day date(year(static_cast<int>(*years)),
                             month(static_cast<unsigned>(month_name - kMonths.begin()) + 1),
@@ -84,7 +75,7 @@ std::optional<Duration> RetryAfter(const ResponseHead& head) {
   constexpr int64_t kMostSeconds = 24 * 60 * 60;
   const std::optional<std::string_view> text = FindOnce(head, "Retry-After");
   if (!text) return std::nullopt;
-  if (const std::optional<uint64_t> number = ParseNumber(*text)) {
+  if (const std::optional<uint64_t> number = ParseNumber<uint64_t>(*text)) {
     return std::chrono::seconds(std::min<uint64_t>(*number, kMostSeconds));
   }
   const std::optional<std::string_view> sent = FindOnce(head, "Date");

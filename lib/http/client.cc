@@ -11,20 +11,13 @@
 #include "http/curl/multi.h"
 #include "http/curl/socket_watches.h"
 #include "http/host_slots.h"
+#include "http/text.h"
 
 namespace sluice::http {
 
 using runtime::Task;
 
 namespace {
-
-bool IsTokenCharacter(char c) noexcept {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
-}
-
-bool IsToken(std::string_view text) noexcept {
-  return !text.empty() && std::all_of(text.begin(), text.end(), IsTokenCharacter);
-}
 
 // What becomes of a request on the wire is for its maker to decide, not for somebody who got a line break into a value.
 void Check(const ClientRequest& request) {

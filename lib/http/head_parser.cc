@@ -3,14 +3,10 @@
 
 #include <algorithm>
 
+#include "http/text.h"
+
 namespace sluice::http {
 namespace {
-
-// RFC 9110 section 5.6.2.
-bool IsTokenCharacter(char c) noexcept {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
 
 bool IsValueCharacter(char c) noexcept { return c == '\t' || static_cast<unsigned char>(c) >= ' '; }
 
@@ -42,17 +38,16 @@ void HeadParser::Feed(std::string_view line) {
 // "HTTP/1.1 206 Partial Content", "HTTP/2 206 ".
 void HeadParser::ParseStatusLine(std::string_view line) {
   const size_t space = line.find(' ');
-  const std::string_view digits =
-      space == std::string_view::npos ? line.substr(line.size()) : line.substr(space + 1, 3);
-  const std::string_view rest = line.substr(std::min(line.size(), space == std::string_view::npos ? 0 : space + 4));
-  const bool number =
-      digits.size() == 3 && std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-  if (line.substr(0, 5) != "HTTP/" || !number || (!rest.empty() && rest.front() != ' ')) {
+  if (line.substr(0, 5) != "HTTP/" || space == std::string_view::npos) {
     Throw(Errc::kCorrupt, "the answer begins with no status line");
   }
-  head_ = {};
-  for (const char c : digits) head_.status = head_.status * 10 + static_cast<unsigned>(c - '0');
-  if (head_.status < 100) Throw(Errc::kCorrupt, "the answer has the status {}", digits);
+  const std::string_view digits = line.substr(space + 1, 3);
+  const std::string_view reason = line.substr(space + 1 + digits.size());
+  const std::optional<unsigned> status = ParseNumber<unsigned>(digits);
+  if (digits.size() != 3 || !status || *status < 100 || (!reason.empty() && reason.front() != ' ')) {
+    Throw(Errc::kCorrupt, "the answer has no status of three digits");
+  }
+  head_ = {.status = *status};
   begun_ = true;
 }
 
@@ -60,7 +55,7 @@ void HeadParser::ParseField(std::string_view line) {
   const size_t colon = line.find(':');
   const std::string_view name = line.substr(0, colon);
   // This refuses folded lines too: they begin with a space, and no two readers agree what they mean.
-  if (colon == std::string_view::npos || name.empty() || !std::all_of(name.begin(), name.end(), IsTokenCharacter)) {
+  if (colon == std::string_view::npos || !IsToken(name)) {
     Throw(Errc::kCorrupt, "line {} of the header is no field", head_.fields.size() + 2);
   }
   const std::string_view value = WithoutSpace(line.substr(colon + 1));

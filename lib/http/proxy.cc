@@ -2,29 +2,14 @@
 #include "http/proxy.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/error.h"
 #include "http/ip_address.h"
 #include "http/percent.h"
+#include "http/text.h"
 
 namespace sluice::http {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
-
-template <typename T>
-std::optional<T> ParseNumber(std::string_view text) {
-  T value{};
-  const auto end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, value);
-  if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-  return value;
-}
 
 // `name` is `suffix` or ends with ".suffix".
 bool IsInDomain(std::string_view name, std::string_view suffix) noexcept {
@@ -36,7 +21,7 @@ bool IsInDomain(std::string_view name, std::string_view suffix) noexcept {
 
 Proxy Proxy::Parse(std::string_view text) {
   const size_t scheme_end = text.find("://");
-  const std::string scheme = scheme_end == std::string_view::npos ? "http" : Lower(text.substr(0, scheme_end));
+  const std::string scheme = scheme_end == std::string_view::npos ? "http" : LowerCase(text.substr(0, scheme_end));
   if (scheme.substr(0, 5) == "socks") Throw(Errc::kUnsupported, "proxy: '{}' proxies are not supported", scheme);
   std::string_view rest = scheme_end == std::string_view::npos ? text : text.substr(scheme_end + 3);
   std::string user, password;
@@ -117,7 +102,7 @@ ProxyRules::Exception ProxyRules::ParseException(std::string_view entry) {
   }
   if (entry.substr(0, 2) == "*.") entry.remove_prefix(1);
   if (!entry.empty() && entry.front() == '.') entry.remove_prefix(1);
-  exception.name = Lower(entry);
+  exception.name = LowerCase(entry);
   return exception;
 }
 

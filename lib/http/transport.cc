@@ -4,16 +4,12 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "http/text.h"
 
 namespace sluice::http {
-namespace {
-
-char Lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-}  // namespace
-
 bool SameFieldName(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return Lower(x) == Lower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return LowerCase(x) == LowerCase(y); });
 }
 
 std::optional<std::string_view> ResponseHead::Find(std::string_view name) const {

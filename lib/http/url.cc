@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <vector>
 
 #include "base/error.h"
 #include "http/ip_address.h"
 #include "http/percent.h"
+#include "http/text.h"
 
 namespace sluice::http {
 namespace {
@@ -20,12 +20,6 @@ constexpr size_t kMaxLabelLength = 63;
 bool IsDigit(char c) noexcept { return c >= '0' && c <= '9'; }
 bool IsAlpha(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool IsHex(char c) noexcept { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
-}
 
 uint16_t DefaultPort(std::string_view scheme) noexcept { return scheme == "https" ? 443 : 80; }
 
@@ -80,7 +74,7 @@ std::string ParseHost(std::string_view host) {
     if (bracketed != (address->bits() == 128)) return {};
     return bracketed ? "[" + address->ToString() + "]" : address->ToString();
   }
-  return IsName(host) ? Lower(host) : std::string();
+  return IsName(host) ? LowerCase(host) : std::string();
 }
 
 // RFC 3986 section 5.2.4.  `path` begins with '/'.
@@ -120,7 +114,7 @@ Url Url::Parse(std::string_view text) {
   const std::string_view whole = text;
   const size_t colon = text.find("://");
   if (colon == std::string_view::npos) Refuse(whole, "begins with no 'http://' or 'https://'");
-  url.origin_.scheme = Lower(text.substr(0, colon));
+  url.origin_.scheme = LowerCase(text.substr(0, colon));
   if (url.origin_.scheme != "http" && url.origin_.scheme != "https") Refuse(whole, "is neither http nor https");
   text.remove_prefix(colon + 3);
   text = text.substr(0, text.find('#'));
@@ -137,9 +131,9 @@ Url Url::Parse(std::string_view text) {
   url.origin_.port = DefaultPort(url.origin_.scheme);
   if (port_at != std::string_view::npos && port_at + 1 < authority.size()) {
     const std::string_view digits = authority.substr(port_at + 1);
-    const auto end = digits.data() + digits.size();
-    const auto parsed = std::from_chars(digits.data(), end, url.origin_.port);
-    if (parsed.ec != std::errc() || parsed.ptr != end || url.origin_.port == 0) Refuse(whole, "has no valid port");
+    const std::optional<uint16_t> port = ParseNumber<uint16_t>(digits);
+    if (!port || *port == 0) Refuse(whole, "has no valid port");
+    url.origin_.port = *port;
   }
 
   const size_t question = text.find('?');

@@ -53,12 +53,10 @@ curl_blob Blob(const std::string& bytes) noexcept {
 Errc Classify(CURLcode code, bool unix_socket, long os_error) noexcept {
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT: return Errc::kTimeout;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_INVALIDCERTSTATUS: return Errc::kPermission;
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CIPHER: return Errc::kInvalidArgument;
+    case CURLE_PEER_FAILED_VERIFICATION: return Errc::kPermission;
+    case CURLE_SSL_CERTPROBLEM:     // our own certificate or key
+    case CURLE_SSL_CACERT_BADFILE:  // our own authorities
+      return Errc::kInvalidArgument;
     case CURLE_UNSUPPORTED_PROTOCOL:  // HTTP/0.9: bytes that are no header
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING: return Errc::kCorrupt;
@@ -95,6 +93,7 @@ struct Multi::State {
 
   Loop& loop;
   std::unique_ptr<CURLM, MultiDelete> multi;
+  uint64_t transfers = 0;
 };
 
 struct Transfer::State {
@@ -237,9 +236,13 @@ Transfer::Transfer(Multi& multi, Receiver& receiver, const ClientRequest& reques
   const CURLMcode added = curl_multi_add_handle(state_->multi.multi.get(), state_->easy.get());
   SLUICE_CHECK(added == CURLM_OK || added == CURLM_OUT_OF_MEMORY, "a fresh handle can be added");
   if (added != CURLM_OK) Throw(Errc::kLimit, "libcurl: no memory for a request");
+  ++state_->multi.transfers;
 }
 
-Transfer::~Transfer() { curl_multi_remove_handle(state_->multi.multi.get(), state_->easy.get()); }
+Transfer::~Transfer() {
+  curl_multi_remove_handle(state_->multi.multi.get(), state_->easy.get());
+  --state_->multi.transfers;
+}
 
 void Transfer::Resume() noexcept {
   // A failure of what is delivered here is told with the end of the transfer.
@@ -266,7 +269,7 @@ Multi::Multi(Loop& loop, uint64_t idle_connections) : state_(std::make_unique<St
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(idle_connections));
 }
 
-Multi::~Multi() = default;
+Multi::~Multi() { SLUICE_CHECK(state_->transfers == 0, "a client ends before its exchanges"); }
 
 void Multi::OnReady(int fd, bool readable, bool writable, bool broken) noexcept {
   const int what =
