@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "http/answer_fields.h"
 
@@ -138,6 +139,7 @@ Task<size_t> RangeStream::ReadSome(MutableBytes dst) {
 
 Task<std::unique_ptr<RangeStream>> OpenRange(Transport& transport, ClientRequest request, ByteRange range,
                                              ObjectIdentity& identity, RetryAdvice* advice) {
+  SLUICE_CHECK(!range.empty() && range.end() > range.offset, "a range holds a byte and ends");
   request.method = "GET";
   request.fields.push_back({.name = "Range", .value = "bytes=" + ShowRange(range)});
   request.fields.push_back({.name = "Accept-Encoding", .value = "identity"});
