@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds, runs checks, unit tests, fuzz corpora and integration tests, and counts test cases.  See scripts/test."""
+"""Builds, runs checks, unit tests, fuzz corpora, integration tests and guests, and counts test cases.  See scripts/test."""
 import argparse
 import concurrent.futures
 import dataclasses
@@ -17,6 +17,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM_TIMEOUT_S = 600  # one unit test program, also under a sanitizer
 SKIPPED = 77             # exit code of a program that says why it cannot run here
 TAIL_LINES = 60          # of a failing program's output
+
+# All that --vm needs of a build.
+GUEST_PROGRAMS = ["tools/sluice", "daemon/sluiced", "tests/vm/responder", "tests/vm/tsc_khz"]
 
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
@@ -128,6 +131,20 @@ def run_jobs(jobs):
     return total
 
 
+def count_junit(text):
+    """Counts the test cases of a JUnit report; none if it is not complete."""
+    total = Count()
+    try:
+        suites = ElementTree.fromstring(text).iter("testsuite")
+    except ElementTree.ParseError:
+        return total
+    for suite in suites:
+        skipped = int(suite.get("skipped"))
+        failed = int(suite.get("failures")) + int(suite.get("errors"))
+        total += Count(passed=max(0, int(suite.get("tests")) - failed - skipped), failed=failed, skipped=skipped)
+    return total
+
+
 def run_integration(build, patterns, env):
     with tempfile.NamedTemporaryFile(suffix=".xml") as results:
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rs", "--durations=10",
@@ -135,19 +152,33 @@ def run_integration(build, patterns, env):
         if patterns:
             command += ["-k", " or ".join(patterns)]
         code = subprocess.run(command, env={**env, "SLUICE_BUILD": str(build)}, cwd=ROOT).returncode
-        try:
-            suites = list(ElementTree.parse(results.name).iter("testsuite"))
-        except ElementTree.ParseError:
-            suites = []
-    total = Count()
-    for suite in suites:
-        skipped = int(suite.get("skipped"))
-        failed = int(suite.get("failures")) + int(suite.get("errors"))
-        total += Count(passed=max(0, int(suite.get("tests")) - failed - skipped), failed=failed, skipped=skipped)
+        total = count_junit(results.read().decode())
     no_tests = 5  # pytest: nothing selected, which is right when the patterns name unit tests only
     if code not in (0, no_tests) and not total.failed:
         total.failed = 1
     report("integration", total)
+    return total
+
+
+def run_guests(build, patterns):
+    """Every scenario of tests/vm on every kernel, one guest after the other."""
+    os.environ["SLUICE_BUILD"] = str(build)
+    sys.path.insert(0, str(ROOT / "tests"))
+    from vm import guest, kernels, prepare  # needs the packages of its group, which other runs do without
+    total = Count()
+    with tempfile.TemporaryDirectory(prefix="sluice-vm-images-", dir="/var/tmp") as images:
+        prepare.prepare(images)
+        for series in kernels.SERIES:
+            kernel = kernels.make(series)
+            for name in guest.scenarios():
+                if patterns and not any(pattern in f"{name}-{series}" for pattern in patterns):
+                    continue
+                outcome = guest.boot(kernel, [name], images)
+                count = count_junit(outcome.report)
+                if not outcome.passed and not count.failed:
+                    count.failed = 1
+                report(f"{name}-{series}", count, f"{outcome.console}\n{outcome.fault}")
+                total += count
     return total
 
 
@@ -157,6 +188,7 @@ def main():
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--unit", action="store_true", help="unit tests and fuzz corpora only")
     kind.add_argument("--integration", action="store_true", help="integration tests only (need root)")
+    kind.add_argument("--vm", action="store_true", help="tests in guests with other kernels only")
     parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="name of a layer, or part of a test's name")
     options = parser.parse_args()
 
@@ -164,16 +196,19 @@ def main():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     build = ROOT / (f"build-{options.sanitize}" if options.sanitize else "build")
     arguments = [f"--sanitize={options.sanitize}"] if options.sanitize else []
-    if subprocess.run(["scripts/build", *arguments], cwd=ROOT).returncode != 0:
+    targets = GUEST_PROGRAMS if options.vm else []
+    if subprocess.run(["scripts/build", *arguments, *targets], cwd=ROOT).returncode != 0:
         print("the build failed\n0 passed, 1 failed")
         return 1
     env = {**os.environ, **(SANITIZER_ENV if options.sanitize else {})}
 
     total = Count()
-    if not options.integration:
+    if options.vm:
+        total += run_guests(build, options.patterns)
+    elif not options.integration:
         checks = [] if options.sanitize or options.unit or options.patterns else list(check_jobs(build, env))
         total += run_jobs(checks + list(unit_jobs(build, options.patterns, env)))
-    if not options.unit:
+    if not options.unit and not options.vm:
         total += run_integration(build, options.patterns, env)
     print(total)
     return 1 if total.failed or not total.passed else 0

@@ -50,14 +50,14 @@ def run(*command, **options):
     subprocess.run([str(word) for word in command], check=True, **options)
 
 
-def debian_mirror():
-    """The mirror that apt of this machine uses."""
+def debian_mirror(suite=SUITE, default="http://deb.debian.org/debian"):
+    """The mirror of `suite` that apt of this machine uses."""
     listing = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE)"], stdout=subprocess.PIPE, text=True)
     for line in listing.stdout.splitlines():
         site, _, release = line.partition(" ")
-        if release == SUITE:
+        if release == suite:
             return site
-    return "http://deb.debian.org/debian"
+    return default
 
 
 def debian_root(target, *packages):
@@ -134,7 +134,29 @@ def plain(folder):
     oci.Layout(folder / "layout").write_image([layers.random_files("lower", 40), layers.random_files("upper", 40)])
 
 
-RECIPES = {recipe.__name__.replace("_", "-"): recipe for recipe in (python, numpy, numpy_flat, odd, many, plain)}
+def twin(folder):
+    """The lower layer of `plain` with another upper one."""
+    oci.Layout(folder / "layout").write_image([layers.random_files("lower", 40), layers.random_files("other", 20)])
+
+
+def slim(folder):
+    """The files of some packages, then those of more as a repacked difference with whiteouts: real, and small enough for an
+    emulated processor."""
+    for archive, packages in (("base.tar", "busybox"), ("rootfs.tar", "busybox,python3-minimal")):
+        run("mmdebstrap", "-q", "--variant=extract", f"--include={packages}", SUITE, folder / archive, debian_mirror(),
+            env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH})
+    layout, bundle = folder / "layout", folder / "bundle"
+    umoci_image(layout, folder / "base.tar")
+    run("umoci", "unpack", "--image", f"{layout}:{TAG}", bundle, stdout=subprocess.DEVNULL)
+    extract(folder / "rootfs.tar", bundle / "rootfs")
+    shutil.rmtree(bundle / "rootfs/usr/share/doc/busybox")
+    repack(layout, bundle)
+    shutil.rmtree(bundle)
+    (folder / "base.tar").unlink()
+
+
+RECIPES = {recipe.__name__.replace("_", "-"): recipe
+           for recipe in (python, numpy, numpy_flat, odd, many, plain, twin, slim)}
 
 
 def _cache_root():
@@ -144,7 +166,7 @@ def _cache_root():
 def _key(recipe):
     """Changes when the recipe or what it is made with changes."""
     text = inspect.getsource(recipe)
-    if recipe in (odd, many, plain):
+    if recipe in (odd, many, plain, twin):
         text += inspect.getsource(layers) + inspect.getsource(tar) + inspect.getsource(oci)
     else:
         text += inspect.getsource(debian_root) + inspect.getsource(umoci_image) + inspect.getsource(repack) + SUITE + EPOCH

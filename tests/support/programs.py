@@ -12,8 +12,8 @@ SLUICED = BUILD / "daemon" / "sluiced"
 SUPPORT = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"
 
-# Sanitizers slow everything down; a deadline only bounds a hang.
-PATIENCE = 1 if BUILD.name == "build" else 6
+# Sanitizers and emulators slow everything down; a deadline only bounds a hang.
+PATIENCE = int(os.environ.get("SLUICE_PATIENCE", 1 if BUILD.name == "build" else 6))
 
 
 class Failed(Exception):

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine in QEMU that runs pytest once and is gone: one of our kernels, the host's files as root, an ext4 disk."""
+import dataclasses
+import pathlib
+import shlex
+import subprocess
+import tempfile
+import threading
+
+from support.programs import BUILD, run
+
+HERE = pathlib.Path(__file__).resolve().parent
+SCENARIOS = HERE / "scenarios"
+DISK_BYTES = 1 << 30
+MEMORY = "2G"
+DEADLINE_S = 600  # of a boot with all its scenarios: bounds a hang, also on a machine that has other things to do
+HUNG_TASK_S = 120
+PATIENCE = 8  # times as long as on the host may the programs of a test take
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What came of one boot."""
+    fault: str    # why there is no complete report; empty if there is one
+    passed: bool  # pytest's own word
+    report: str   # JUnit XML, if complete
+    console: str
+
+
+def _kernel_command_line():
+    tsc_khz = run([BUILD / "tests" / "vm" / "tsc_khz"]).stdout.strip()
+    settings = [
+        "console=ttyS0", "quiet", "root=rootfs", "rootfstype=9p", "ro",
+        # Nobody changes the files of the host under the guest: it may keep what it read.
+        "rootflags=trans=virtio,version=9p2000.L,msize=262144,cache=loose",
+        "tsc=reliable", f"tsc_early_khz={tsc_khz}",
+        # QEMU ends when the guest resets; whatever goes wrong in the kernel is a reset.
+        "reboot=t", "panic=-1", "oops=panic", f"hung_task_timeout_secs={HUNG_TASK_S}", "sysctl.kernel.hung_task_panic=1",
+        f"init={HERE / 'init'}",
+    ]
+    return " ".join(settings)
+
+
+def _qemu(kernel, disk, results):
+    return [
+        "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-serial", "stdio",
+        # KVM would be faster, where it works; emulation works everywhere.
+        "-machine", "microvm,acpi=off,pit=on,pic=on", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", MEMORY,
+        "-kernel", kernel, "-append", _kernel_command_line(),
+        "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
+        "-device", "virtio-9p-device,fsdev=root,mount_tag=rootfs",
+        "-fsdev", f"local,id=results,path={results},security_model=none",
+        "-device", "virtio-9p-device,fsdev=results,mount_tag=results",
+        "-drive", f"file={disk},format=raw,if=none,id=disk,cache=unsafe", "-device", "virtio-blk-device,drive=disk",
+    ]
+
+
+def scenarios():
+    """Names of all scenarios."""
+    return sorted(path.stem.removeprefix("test_") for path in SCENARIOS.glob("test_*.py"))
+
+
+def _file(name):
+    return SCENARIOS / f"test_{name}.py"
+
+
+def boot(kernel, names, images, *, echo=None):
+    """Runs the scenarios `names` in a guest.  `images` is a folder that `prepare` filled; `echo` gets each line of the console."""
+    with tempfile.TemporaryDirectory(prefix="sluice-vm-", dir="/var/tmp") as name:
+        work = pathlib.Path(name)
+        results = work / "results"
+        results.mkdir()
+        disk = work / "disk"
+        with open(disk, "wb") as file:
+            file.truncate(DISK_BYTES)
+        run(["mke2fs", "-q", "-t", "ext4", "-E", "lazy_itable_init=1,lazy_journal_init=1", disk])
+        environment = {"SLUICE_BUILD": BUILD, "SLUICE_PATIENCE": PATIENCE, "SLUICE_TEST_DIR": "/run/disk",
+                       "SLUICE_VM_IMAGES": images, "SLUICE_VM_TESTS": shlex.join(str(_file(name)) for name in names)}
+        (results / "environment").write_text("".join(f"{key}={shlex.quote(str(value))}\n" for key, value in environment.items()))
+        console, timed_out = _console(_qemu(kernel, disk, results), echo or (lambda line: None))
+        return _outcome(results, console, timed_out)
+
+
+def _console(command, echo):
+    """Returns what the guest printed, and whether it had to be ended."""
+    lines = []
+    timed_out = threading.Event()
+    with subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace") as qemu:
+
+        def end():
+            timed_out.set()
+            qemu.kill()
+
+        timer = threading.Timer(DEADLINE_S, end)
+        timer.start()
+        try:
+            for line in qemu.stdout:
+                lines.append(line.rstrip())
+                echo(lines[-1])
+        finally:
+            timer.cancel()
+            qemu.kill()
+    return "\n".join(lines), timed_out.is_set()
+
+
+def _outcome(results, console, timed_out):
+    report, status = results / "report.xml", results / "exit"
+    if timed_out:
+        fault = f"no end within {DEADLINE_S} s"
+    elif not status.exists() or not report.exists():
+        fault = "the guest stopped before its tests had ended"
+    else:
+        return Outcome("", status.read_text().strip() == "0", report.read_text(), console)
+    return Outcome(fault, False, "", console)
