@@ -158,9 +158,9 @@ TEST_CASE("a body that comes in time is not given up because its reader takes it
   WithServer(Always(Answer(200, "", std::string(400'000, 'x'))), [](Net& net) -> Task<void> {
     ClientRequest request = net.Get("/");
     request.patience.low_speed_bytes = 1000;
-    request.patience.low_speed_window = 100ms;
+    request.patience.low_speed_window = 300ms;
     const std::unique_ptr<Exchange> exchange = co_await net.client.Send(request);
-    co_await runtime::Sleep(net.env.engine(), 150ms);
+    co_await runtime::Sleep(net.env.engine(), 350ms);
     const std::string body = co_await ReadBody(*exchange, kMiB);
     CHECK(body.size() == 400'000);
   });
