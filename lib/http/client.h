@@ -14,7 +14,8 @@
 namespace sluice::http {
 
 struct ClientOptions {
-  uint64_t requests_per_host = 32;    // further ones wait, demand and background in a queue each
+  // At a time, until their bodies have ended or their exchanges are gone; further ones wait, each lane in order.
+  uint64_t requests_per_host = 32;
   uint64_t background_per_host = 16;  // of these, at most so many on the background lane
   uint64_t idle_connections = 32;     // kept for the next request
   uint64_t header_bytes = 64 * kKiB;  // of one answer
