@@ -23,19 +23,22 @@ _sluice() {
         --compressor) COMPREPLY=($(compgen -W 'zstd lz4 none' -- "$cur")); return ;;
         --digester) COMPREPLY=($(compgen -W 'blake3 sha256' -- "$cur")); return ;;
         --progress) COMPREPLY=($(compgen -W 'auto plain tty json' -- "$cur")); return ;;
-        --chunk-size | --level | --jobs | --platform | --creds) return ;;
+        --chunk-size | --level | --jobs | --platform | --creds | --fsid | --domain) return ;;
+        --frontend) COMPREPLY=($(compgen -W 'fanotify cachefiles' -- "$cur")); return ;;
         --cert-dir) _filedir -d; return ;;
     esac
 
     local options
     case $command in
-        '') COMPREPLY=($(compgen -W 'convert mount umount list status --help --version' -- "$cur")); return ;;
+        '') COMPREPLY=($(compgen -W 'convert mount umount bind unbind list status --help --version' -- "$cur")); return ;;
         convert)
             options='--chunk-size --compressor --level --digester --platform --jobs --output-json --digestfile --progress
                      --quiet --help'
             ;;
-        mount) options='--socket --tls-verify --creds --authfile --cert-dir --backend-config --help' ;;
+        mount) options='--socket --frontend --tls-verify --creds --authfile --cert-dir --backend-config --help' ;;
+        bind) options='--socket --fsid --domain --tls-verify --creds --authfile --cert-dir --backend-config --help' ;;
         umount) options='--socket --help' ;;
+        unbind) options='--socket --domain --help' ;;
         list | status) options='--socket --json --help' ;;
         *) return ;;
     esac
@@ -44,10 +47,10 @@ _sluice() {
         return
     fi
     case $command in
-        convert | mount)
+        convert | mount | bind)
             # What stands before the colon of a reference is a transport, what follows is a path.
             local transports='oci: rafs:'
-            [[ $command == mount ]] || transports='oci: oci-archive: docker-archive: rootfs: tar:'
+            [[ $command != convert ]] || transports='oci: oci-archive: docker-archive: rootfs: tar:'
             if [[ $cur == *:* ]]; then
                 local prefix=${cur%%:*}:
                 cur=${cur#*:}

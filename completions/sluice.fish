@@ -17,7 +17,7 @@ function __sluice_references
     end
 end
 
-set --local commands convert mount umount list status
+set --local commands convert mount umount bind unbind list status
 
 complete --command sluice --no-files
 complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --long version --description 'Show the version'
@@ -27,6 +27,10 @@ complete --command sluice --condition "not __fish_seen_subcommand_from $commands
 complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments mount \
     --description 'Mount an image; its data come when they are read'
 complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments umount --description 'Unmount an image'
+complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments bind \
+    --description 'Prepare an image for a mount by its fsid'
+complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments unbind \
+    --description 'Stop serving a bound image'
 complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments list --description 'List the mounted images'
 complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments status --description 'Show what the daemon does'
 
@@ -48,18 +52,24 @@ complete --command sluice --condition '__fish_seen_subcommand_from convert' --lo
     --description 'How progress is shown'
 complete --command sluice --condition '__fish_seen_subcommand_from convert' --long quiet --description 'Print only the digest'
 
-complete --command sluice --condition '__fish_seen_subcommand_from mount umount list status' --long socket --require-parameter --force-files \
+complete --command sluice --condition '__fish_seen_subcommand_from mount umount bind unbind list status' --long socket --require-parameter --force-files \
     --description 'Socket of the daemon'
 complete --command sluice --condition '__fish_seen_subcommand_from list status' --long json --description 'Print what the daemon answered'
-complete --command sluice --condition '__fish_seen_subcommand_from mount' --long tls-verify --no-files --arguments 'true false' \
+complete --command sluice --condition '__fish_seen_subcommand_from mount bind' --long tls-verify --no-files --arguments 'true false' \
     --description 'Check the certificate of the registry'
-complete --command sluice --condition '__fish_seen_subcommand_from mount' --long creds --exclusive --description 'Credentials for the registry'
-complete --command sluice --condition '__fish_seen_subcommand_from mount' --long authfile --require-parameter --force-files \
+complete --command sluice --condition '__fish_seen_subcommand_from mount bind' --long creds --exclusive --description 'Credentials for the registry'
+complete --command sluice --condition '__fish_seen_subcommand_from mount bind' --long authfile --require-parameter --force-files \
     --description 'File with credentials'
-complete --command sluice --condition '__fish_seen_subcommand_from mount' --long cert-dir --exclusive \
+complete --command sluice --condition '__fish_seen_subcommand_from mount bind' --long cert-dir --exclusive \
     --arguments '(__fish_complete_directories)' --description 'Certificates for the registry'
-complete --command sluice --condition '__fish_seen_subcommand_from mount' --long backend-config --require-parameter --force-files \
+complete --command sluice --condition '__fish_seen_subcommand_from mount bind' --long backend-config --require-parameter --force-files \
     --description 'Where the blobs are'
 complete --command sluice --condition '__fish_seen_subcommand_from mount' \
     --arguments '(__sluice_references oci rafs) (__fish_complete_directories)'
+complete --command sluice --condition '__fish_seen_subcommand_from mount' --long frontend --exclusive --arguments 'fanotify cachefiles' \
+    --description 'The front end that has to serve it'
+complete --command sluice --condition '__fish_seen_subcommand_from bind' --long fsid --exclusive --description 'Name of the image'
+complete --command sluice --condition '__fish_seen_subcommand_from bind unbind' --long domain --exclusive \
+    --description 'The images of a domain share their blobs'
+complete --command sluice --condition '__fish_seen_subcommand_from bind' --arguments '(__sluice_references oci rafs)'
 complete --command sluice --condition '__fish_seen_subcommand_from umount' --arguments '(__sluice_mountpoints)'

@@ -23,6 +23,8 @@ _sluice() {
     'convert:Convert an image so that it can be served on demand'
     'mount:Mount an image; its data come when they are read'
     'umount:Unmount an image'
+    'bind:Prepare an image for a mount by its fsid'
+    'unbind:Stop serving a bound image'
     'list:List the mounted images'
     'status:Show what the daemon does'
   )
@@ -55,8 +57,21 @@ _sluice() {
             '--authfile=[File with credentials]:file:_files' \
             '--cert-dir=[Certificates for the registry]:directory:_files -/' \
             '--backend-config=[Where the blobs are]:file:_files' \
+            '--frontend=[The front end that has to serve it]:front end:(fanotify cachefiles)' \
             '1:image:_sluice_reference oci rafs' '2:mountpoint:_files -/'
           ;;
+        bind)
+          _arguments $common \
+            '--fsid=[Name of the image]:fsid:' \
+            '--domain=[Share blobs with the images of this domain]:domain:' \
+            '--tls-verify=-[Check the certificate of the registry]:verify:(true false)' \
+            '--creds=[Credentials for the registry]:user\:password:' \
+            '--authfile=[File with credentials]:file:_files' \
+            '--cert-dir=[Certificates for the registry]:directory:_files -/' \
+            '--backend-config=[Where the blobs are]:file:_files' \
+            '1:image:_sluice_reference oci rafs'
+          ;;
+        unbind) _arguments $common '--domain=[The domain that it was bound in]:domain:' '1:fsid:' ;;
         umount) _arguments $common '1:mountpoint:_sluice_mountpoints' ;;
         list | status) _arguments $common '--json[Print what the daemon answered]' ;;
       esac

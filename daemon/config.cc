@@ -25,6 +25,36 @@ void Take(std::optional<T>& to, const toml::node& value, std::string_view key, c
   to = static_cast<T>(*typed);
 }
 
+[[noreturn]] void RefuseKey(const toml::node& value, std::string_view key, const std::string& name) {
+  Throw(Errc::kInvalidArgument, "configuration '{}' line {}: unknown key '{}'", name, value.source().begin.line, key);
+}
+
+// The table "cachefiles".
+void TakeCachefiles(OptionValues& values, const toml::node& node, const std::string& name) {
+  const toml::table* const table = node.as_table();
+  if (table == nullptr) {
+    Throw(Errc::kInvalidArgument, "configuration '{}' line {}: 'cachefiles' is not a table", name,
+          node.source().begin.line);
+  }
+  for (const auto& [key, value] : *table) {
+    if (key == "dir") {
+      Take(values.cachefiles_dir, value, key, name);
+    } else if (key == "tag") {
+      Take(values.cachefiles_tag, value, key, name);
+    } else if (key == "run") {
+      Take(values.cachefiles_run, value, key, name);
+    } else if (key == "cull") {
+      Take(values.cachefiles_cull, value, key, name);
+    } else if (key == "stop") {
+      Take(values.cachefiles_stop, value, key, name);
+    } else if (key == "quota") {
+      Take(values.cachefiles_quota, value, key, name);
+    } else {
+      RefuseKey(value, key, name);
+    }
+  }
+}
+
 }  // namespace
 
 OptionValues ParseConfig(const std::string& text, const std::string& name) {
@@ -46,9 +76,10 @@ OptionValues ParseConfig(const std::string& text, const std::string& name) {
         Take(values.log_level, value, key, name);
       } else if (key == "holder") {
         Take(values.holder, value, key, name);
+      } else if (key == "cachefiles") {
+        TakeCachefiles(values, value, name);
       } else {
-        Throw(Errc::kInvalidArgument, "configuration '{}' line {}: unknown key '{}'", name, value.source().begin.line,
-              std::string_view(key));
+        RefuseKey(value, key, name);
       }
     }
   } catch (const toml::parse_error& error) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -42,10 +43,13 @@ std::vector<std::string_view> SplitFields(std::string_view line) {
 MountPoint ParseLine(std::string_view line) {
   const auto fields = SplitFields(line);
   const auto separator = std::find(fields.begin(), fields.end(), "-");
-  if (separator - fields.begin() < 6 || fields.end() - separator < 3) {
+  if (separator - fields.begin() < 6 || fields.end() - separator < 4) {
     Throw(Errc::kCorrupt, "mountinfo: '{}' has {} fields", line, fields.size());
   }
-  return {.path = Unescape(fields[4]), .type = Unescape(separator[1]), .source = Unescape(separator[2])};
+  return {.path = Unescape(fields[4]),
+          .type = Unescape(separator[1]),
+          .source = Unescape(separator[2]),
+          .options = Unescape(separator[3])};
 }
 
 }  // namespace
@@ -65,6 +69,19 @@ std::vector<MountPoint> ReadMountPoints() {
   std::ostringstream text;
   if (!file || !(text << file.rdbuf())) ThrowErrno(errno, "cannot read /proc/self/mountinfo");
   return ParseMountInfo(text.str());
+}
+
+std::string ResolveMountpoint(const std::string& mountpoint) {
+  if (!mountpoint.starts_with('/')) {
+    Throw(Errc::kInvalidArgument, "mountpoint '{}' is not an absolute path", mountpoint);
+  }
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::canonical(mountpoint, error);
+  if (error) ThrowErrno(error.value(), "mountpoint '{}'", mountpoint);
+  if (!std::filesystem::is_directory(path)) {
+    Throw(Errc::kInvalidArgument, "mountpoint '{}' is not a directory", mountpoint);
+  }
+  return path.string();
 }
 
 }  // namespace sluice::daemon

@@ -9,9 +9,10 @@
 namespace sluice::daemon {
 
 struct MountPoint {
-  std::string path;    // where
-  std::string type;    // file system
-  std::string source;  // of a file-backed EROFS: the path of the bootstrap
+  std::string path;     // where
+  std::string type;     // file system
+  std::string source;   // of a file-backed EROFS: the path of the bootstrap
+  std::string options;  // of the file system: "ro,fsid=…,domain_id=…"
   bool operator==(const MountPoint&) const = default;
 };
 
@@ -20,5 +21,8 @@ std::vector<MountPoint> ParseMountInfo(std::string_view text);
 
 // Blocks.
 std::vector<MountPoint> ReadMountPoints();
+
+// The path as the kernel will call it.  Blocks.  Throws kInvalidArgument unless it is the absolute path of a directory.
+std::string ResolveMountpoint(const std::string& mountpoint);
 
 }  // namespace sluice::daemon

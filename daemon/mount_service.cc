@@ -19,20 +19,11 @@ using runtime::Task;
 
 namespace {
 
-// The path as the kernel will call it.  Blocks.
-std::string ResolveMountpoint(const std::string& mountpoint) {
-  std::error_code error;
-  const std::filesystem::path path = std::filesystem::canonical(mountpoint, error);
-  if (error) ThrowErrno(error.value(), "mountpoint '{}'", mountpoint);
-  if (!std::filesystem::is_directory(path)) {
-    Throw(Errc::kInvalidArgument, "mountpoint '{}' is not a directory", mountpoint);
-  }
-  return path.string();
-}
-
 bool IsMounted(const std::vector<MountPoint>& points, const MountRecord& record, const ImageStore& images) {
-  const MountPoint wanted{.path = record.path, .type = "erofs", .source = images.PathOf(record.bootstrap)};
-  return std::find(points.begin(), points.end(), wanted) != points.end();
+  const std::string source = images.PathOf(record.bootstrap);
+  return std::any_of(points.begin(), points.end(), [&](const MountPoint& point) {
+    return point.path == record.path && point.type == "erofs" && point.source == source;
+  });
 }
 
 }  // namespace
@@ -114,8 +105,8 @@ void MountService::CheckFree(const std::string& path) const {
 
 Task<MountService::Prepared> MountService::Prepare(api::MountRequest request) {
   CheckRoom(request.mountpoint);
-  if (!request.mountpoint.starts_with('/')) {
-    Throw(Errc::kInvalidArgument, "mountpoint '{}' is not an absolute path", request.mountpoint);
+  if (!request.frontend.empty() && request.frontend != about_.frontend.name) {
+    Throw(Errc::kUnsupported, "the front end of this daemon is {}, not {}", about_.frontend.name, request.frontend);
   }
   const oci::Reference reference = oci::Reference::Parse(request.image);
   auto resolve = [&] { return ResolveMountpoint(request.mountpoint); };

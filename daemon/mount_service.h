@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "api/service.h"
 #include "base/log.h"
 #include "image_store.h"
 #include "mount_table.h"
@@ -17,10 +16,11 @@
 #include "runtime/semaphore.h"
 #include "runtime/stop.h"
 #include "served_image.h"
+#include "serving.h"
 
 namespace sluice::daemon {
 
-class MountService final : public api::MountService {
+class MountService final : public Serving {
  public:
   struct Parts {
     runtime::Engine& engine;     // of the control shard
@@ -45,10 +45,8 @@ class MountService final : public api::MountService {
   // meanwhile, which is said.  True: every blob that was served is served again.
   runtime::Task<bool> Restore(bool guarded);
   // Notices what others have unmounted.
-  runtime::Task<void> Sweep();
-  // Unmounts everything; then nothing is mounted any more.  False: something is in use; it is logged and goes on being
-  // served, and so does what is asked for.
-  runtime::Task<bool> UnmountAll();
+  runtime::Task<void> Sweep() override;
+  runtime::Task<bool> UnmountAll() override;
 
  private:
   // Images that are loaded at a time, each of which may need memory for its bootstrap.

@@ -35,6 +35,8 @@ std::string FormatMountRecord(const MountRecord& record) {
       {"backend", ToJson(record.backend)},
   };
   if (record.inlined_id) object["inlined_id"] = record.inlined_id->hex();
+  if (!record.fsid.empty()) object["fsid"] = record.fsid;
+  if (!record.domain.empty()) object["domain"] = record.domain;
   try {
     return object.dump(2) + "\n";
   } catch (const nlohmann::json::exception&) {
@@ -61,6 +63,8 @@ MountRecord ParseMountRecord(std::string_view text, const std::string& what) {
       record.backend = ParseBackendSpec(fields.Take<nlohmann::json>("backend"), what);
     }
     if (fields.Has("inlined_id")) record.inlined_id = BlobId::Parse(fields.Take<std::string>("inlined_id"));
+    if (fields.Has("fsid")) record.fsid = fields.Take<std::string>("fsid");
+    if (fields.Has("domain")) record.domain = fields.Take<std::string>("domain");
     fields.End();
     return record;
   } catch (const nlohmann::json::exception& error) {

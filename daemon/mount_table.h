@@ -25,6 +25,9 @@ struct MountRecord {
   Digest bootstrap;                  // sha256: its name in the image store
   BackendSpec backend;               // where the blobs come from
   std::optional<BlobId> inlined_id;  // of the blob that the bootstrap was in
+  // Of a binding, which is a mount only when it has a mountpoint.
+  std::string fsid;
+  std::string domain;
 
   bool operator==(const MountRecord&) const = default;
 };

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "durable_file.h"
+#include "frontend/cachefiles/keys.h"
 
 namespace sluice::daemon {
 namespace {
@@ -33,6 +34,25 @@ const std::string& Absolute(const std::string& path, std::string_view option) {
   return path;
 }
 
+// Only the configuration file speaks of it.
+CachefilesOptions CombineCachefiles(const OptionValues& values, const std::string& root) {
+  CachefilesOptions options;
+  auto& settings = options.settings;
+  settings.directory =
+      values.cachefiles_dir ? Absolute(*values.cachefiles_dir, "cachefiles.dir") : root + "/cachefiles";
+  if (values.cachefiles_tag) settings.tag = *values.cachefiles_tag;
+  frontend::cachefiles::RequireName(settings.tag, "cachefiles.tag");
+  settings.run = values.cachefiles_run.value_or(settings.run);
+  settings.cull = values.cachefiles_cull.value_or(settings.cull);
+  settings.stop = values.cachefiles_stop.value_or(settings.stop);
+  if (settings.stop >= settings.cull || settings.cull >= settings.run || settings.run >= 99) {
+    Throw(Errc::kInvalidArgument, "cachefiles: stop {}, cull {} and run {} have to ascend, below 99", settings.stop,
+          settings.cull, settings.run);
+  }
+  options.quota = values.cachefiles_quota.value_or(options.quota);
+  return options;
+}
+
 std::string ReadText(const std::string& path) {
   const auto content = ReadWholeFile(path, kMaxConfigBytes);
   return std::string(AsText(content));
@@ -54,7 +74,9 @@ Options Combine(const OptionValues& stronger, const OptionValues& weaker) {
   if (const auto value = pick(stronger.socket, weaker.socket)) options.socket = Absolute(*value, "socket");
   if (const auto value = pick(stronger.frontend, weaker.frontend)) {
     options.frontend = Choose<FrontendKind>(*value, "frontend",
-                                            {{"auto", FrontendKind::kAuto}, {"fanotify", FrontendKind::kFanotify}});
+                                            {{"auto", FrontendKind::kAuto},
+                                             {"fanotify", FrontendKind::kFanotify},
+                                             {"cachefiles", FrontendKind::kCachefiles}});
   }
   if (const auto value = pick(stronger.engine, weaker.engine)) options.engine = runtime::ParseEngineKind(*value);
   if (const auto value = pick(stronger.log_level, weaker.log_level)) options.log_level = ParseLogLevel(*value);
@@ -70,6 +92,7 @@ Options Combine(const OptionValues& stronger, const OptionValues& weaker) {
     }
     options.shards = *value;
   }
+  options.cachefiles = CombineCachefiles(weaker, options.root);
   return options;
 }
 
@@ -82,7 +105,7 @@ std::variant<Options, int> ReadOptions(int argc, char** argv) {
   app.add_option("--root", values.root, "Directory of cache, images and mount table (/var/lib/sluice)");
   app.add_option("--socket", values.socket, "Socket of the API (/run/sluice/sluiced.sock)");
   app.add_option("--config", config, "Configuration file (/etc/sluice/config.toml, if it exists)");
-  app.add_option("--frontend", values.frontend, "Kernel front end: auto, fanotify");
+  app.add_option("--frontend", values.frontend, "Kernel front end: auto, fanotify, cachefiles");
   app.add_option("--engine", values.engine, "Event loop: auto, io_uring, epoll");
   app.add_option("--shards", values.shards, "Serving threads; 0: by the number of CPUs");
   app.add_option("--log-level", values.log_level, "debug, info, warning, error");

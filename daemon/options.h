@@ -8,18 +8,26 @@
 #include <variant>
 
 #include "base/log.h"
+#include "frontend/cachefiles/kernel_device.h"
 #include "runtime/engine.h"
 #include "runtime/shard.h"
 
 namespace sluice::daemon {
 
-enum class FrontendKind : uint8_t { kAuto, kFanotify };
+enum class FrontendKind : uint8_t { kAuto, kFanotify, kCachefiles };
 
 // Who keeps the kernel's descriptors while the worker restarts.
 enum class HolderKind : uint8_t {
   kSelf,            // this process, which starts a worker
   kParent,          // such a process: this one is its worker
   kServiceManager,  // e.g. systemd
+};
+
+// Of the kernel's cache.
+struct CachefilesOptions {
+  frontend::cachefiles::CacheSettings settings;  // directory empty: below the root
+  uint64_t quota = 0;                            // bytes; 0: none
+  bool operator==(const CachefilesOptions&) const = default;
 };
 
 struct Options {
@@ -32,6 +40,7 @@ struct Options {
   uint64_t shards = 0;  // 0: as many as there are CPUs, at most kMostDefaultShards
   LogLevel log_level = LogLevel::kInfo;
   HolderKind holder = HolderKind::kSelf;
+  CachefilesOptions cachefiles;
 
   bool operator==(const Options&) const = default;
 };
@@ -40,6 +49,9 @@ struct Options {
 struct OptionValues {
   std::optional<std::string> root, socket, frontend, engine, log_level, holder;
   std::optional<uint64_t> shards;
+  // Only in the configuration file, table "cachefiles".
+  std::optional<std::string> cachefiles_dir, cachefiles_tag;
+  std::optional<uint64_t> cachefiles_run, cachefiles_cull, cachefiles_stop, cachefiles_quota;
 };
 
 // `text` is TOML; `name` is for messages.  Throws kInvalidArgument for a syntax error, an unknown key or a value of

@@ -23,11 +23,13 @@
 
 #include "api/routes.h"
 #include "base/error.h"
+#include "bind_service.h"
 #include "durable_file.h"
-#include "frontend/fanotify/probe.h"
-#include "gates.h"
+#include "frontend/cachefiles/kernel_device.h"
+#include "frontend_choice.h"
 #include "http/server.h"
 #include "mount_service.h"
+#include "object_service.h"
 #include "runtime/file.h"
 #include "runtime/offload.h"
 #include "runtime/run_on.h"
@@ -118,13 +120,12 @@ struct Foundation {
   const Options& options;
   Log& log;
   ServiceManager manager;
-  std::vector<frontend::fanotify::Gate> gates;
+  Frontend frontend;
+  size_t shards = 0;
   UniqueFd api_socket;
   UniqueFd signals;
   UniqueFd holder;
   UniqueFd lock;
-  api::Choice frontend;
-  bool taken_over = false;  // the gates come from a previous worker
 };
 
 Foundation Prepare(const Options& options, Log& log) {
@@ -135,28 +136,15 @@ Foundation Prepare(const Options& options, Log& log) {
     Throw(Errc::kInvalidArgument,
           "--holder service-manager needs a service manager that keeps descriptors (NOTIFY_SOCKET is not set)");
   }
-  base.gates = TakeGates(passed, base.manager, log);
-  base.taken_over = !base.gates.empty();
+  base.frontend = TakeFrontend(passed, base.manager, log);
   base.holder = WatchHolder(options.holder);
   base.signals = ReceiveSignals();
   base.lock = LockRoot(options.root);
-  if (!base.taken_over) {
-    try {
-      frontend::fanotify::Probe(options.root + "/probe");
-    } catch (Error& error) {
-      error.AddContext(options.frontend == FrontendKind::kAuto ? "no front end works here: fanotify"
-                                                               : "the front end fanotify does not work here");
-      throw;
-    }
-    base.frontend = {.name = "fanotify", .reason = "a tiny image was mounted and read"};
-    base.gates =
-        MakeGates(options.shards == 0 ? std::min(CpuCount(), kMostDefaultShards) : options.shards, base.manager);
-  } else {
-    base.frontend = {.name = "fanotify", .reason = "taken over from the previous worker"};
-    if (options.shards != 0 && options.shards != base.gates.size()) {
-      log.Warning("{} shards as before, not {}: marks belong to the shards that set them", base.gates.size(),
-                  options.shards);
-    }
+  base.shards = options.shards == 0 ? std::min(CpuCount(), kMostDefaultShards) : options.shards;
+  if (!base.frontend) base.frontend = MakeFrontend(options, base.shards, base.manager);
+  const size_t gates = base.frontend.gates.size();
+  if (gates != 0 && gates != std::exchange(base.shards, gates) && options.shards != 0) {
+    log.Warning("{} shards as before, not {}: marks belong to the shards that set them", gates, options.shards);
   }
   if (const auto node = passed.extract(kApiSocketName); !node.empty()) {
     base.api_socket = std::move(node.mapped());
@@ -173,20 +161,20 @@ api::Status AboutThis(const Foundation& base, const runtime::Engine& engine) {
   about.pid = static_cast<uint64_t>(::getpid());
   about.started = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   about.engine = {.name = std::string(engine.name()), .reason = engine.reason()};
-  about.frontend = base.frontend;
+  about.frontend = base.frontend.choice;
   about.holder = base.options.holder == HolderKind::kParent
                      ? api::Choice{.name = "self", .reason = fmt::format("process {} keeps them", ::getppid())}
                      : api::Choice{.name = "service-manager", .reason = "its descriptor store keeps them"};
-  about.shards = base.gates.size();
-  about.cache_dir = base.options.root + "/blobs";
+  about.shards = base.shards;
+  about.cache_dir = base.frontend.device ? base.options.cachefiles.settings.directory : base.options.root + "/blobs";
   return about;
 }
 
 // The tasks of the control shard.
 class Control {
  public:
-  Control(Foundation& base, runtime::Engine& engine, MountService& mounts)
-      : base_(base), engine_(engine), mounts_(mounts), routes_(mounts), scope_(engine, "control") {}
+  Control(Foundation& base, runtime::Engine& engine, Serving& mounts)
+      : base_(base), engine_(engine), mounts_(mounts), routes_(mounts, mounts.bindings()), scope_(engine, "control") {}
 
   // Ends after SIGTERM or SIGINT, when nothing is mounted any more.
   Task<void> Run() {
@@ -250,14 +238,15 @@ class Control {
   Task<void> WatchHolderEnd() {
     co_await runtime::WaitReadable(engine_, base_.holder.get());
     base_.log.Error(
-        "the holder is gone: serving on, but nobody keeps the fanotify groups if this process dies; restart sluiced "
+        "the holder is gone: serving on, but nobody keeps the kernel's descriptors if this process dies; restart "
+        "sluiced "
         "when "
         "nothing is mounted");
   }
 
   Foundation& base_;
   runtime::Engine& engine_;
-  MountService& mounts_;
+  Serving& mounts_;
   api::Routes routes_;
   runtime::Scope scope_;
 };
@@ -266,30 +255,27 @@ class Control {
 class Worker {
  public:
   explicit Worker(Foundation& base)
-      : base_(base),
-        computing_(CpuCount()),
-        blocking_(kBlockingThreads),
-        shards_(base.gates.size(), base.options.engine) {}
+      : base_(base), computing_(CpuCount()), blocking_(kBlockingThreads), shards_(base.shards, base.options.engine) {}
 
   int Run() {
-    auto run = [this] { return RunAll(); };
+    auto run = [this] { return base_.frontend.device ? RunCachefiles() : RunFanotify(); };
     runtime::BlockOn(shards_[0], std::move(run));
     return 0;
   }
 
  private:
-  // On the control shard.
-  Task<void> RunAll() {
+  // Both on the control shard.
+
+  Task<void> RunFanotify() {
     co_await MakeServices();
     const ShardServices services(Members());
     const MountService::Parts parts{
         .engine = shards_[0].engine(), .blocking = blocking_, .shards = services, .log = base_.log};
     MountService mounts(parts, base_.options.root, AboutThis(base_, shards_[0].engine()));
-    base_.log.Info("sluiced {}: {} shards, engine {}: {}", SLUICE_VERSION, shards_.size(), shards_[0].engine().name(),
-                   shards_[0].engine().reason());
+    Greet();
     bool all_served = false;
     try {
-      all_served = co_await mounts.Restore(base_.taken_over);
+      all_served = co_await mounts.Restore(base_.frontend.taken_over);
     } catch (const Error& error) {
       // What was restored is mounted and cannot be let go in order: the next worker tries again.
       base_.log.Error("cannot take over the mounts: {}", error.message());
@@ -303,6 +289,55 @@ class Worker {
     co_await DestroyServices();
   }
 
+  Task<void> RunCachefiles() {
+    // For calls that change the working directory of their thread.
+    runtime::Offload culling(1);
+    std::vector<std::unique_ptr<ObjectService>> objects;
+    std::vector<ObjectShardMember> members;
+    for (size_t index = 0; index < shards_.size(); ++index) {
+      auto make = [&]() -> Task<void> {
+        const ObjectService::Parts parts{
+            .engine = shards_[index].engine(), .computing = computing_, .blocking = blocking_, .log = base_.log};
+        objects.push_back(std::make_unique<ObjectService>(parts));
+        co_return;
+      };
+      co_await runtime::RunOn(shards_[index], std::move(make));
+      members.push_back({shards_[index], *objects.back()});
+    }
+    const BindService::Parts parts{.engine = shards_[0].engine(),
+                                   .blocking = blocking_,
+                                   .culling = culling,
+                                   .shards = members,
+                                   .options = base_.options.cachefiles,
+                                   .log = base_.log,
+                                   .abandon = [this] {
+                                     base_.manager.Remove(kCachefilesName);
+                                     std::_Exit(EXIT_FAILURE);
+                                   }};
+    auto device = frontend::cachefiles::MakeKernelDevice(shards_[0].engine(), std::move(base_.frontend.device));
+    BindService bindings(parts, std::move(device), base_.options.root, AboutThis(base_, shards_[0].engine()));
+    Greet();
+    co_await bindings.Restore(base_.frontend.taken_over);
+    bindings.Open();
+    Control control(base_, shards_[0].engine(), bindings);
+    co_await control.Run();
+    co_await bindings.Close();
+    for (size_t index = 0; index < shards_.size(); ++index) {
+      auto destroy = [&]() -> Task<void> {
+        objects[index].reset();
+        co_return;
+      };
+      co_await runtime::RunOn(shards_[index], std::move(destroy));
+    }
+  }
+
+  void Greet() {
+    base_.log.Info("sluiced {}: front end {}: {}", SLUICE_VERSION, base_.frontend.choice.name,
+                   base_.frontend.choice.reason);
+    base_.log.Info("sluiced {}: {} shards, engine {}: {}", SLUICE_VERSION, shards_.size(), shards_[0].engine().name(),
+                   shards_[0].engine().reason());
+  }
+
   Task<void> MakeServices() {
     std::random_device random;
     services_.resize(shards_.size());
@@ -312,7 +347,7 @@ class Worker {
         const ShardService::Parts parts{
             .engine = shards_[index].engine(), .computing = computing_, .blocking = blocking_, .log = base_.log};
         services_[index] =
-            std::make_unique<ShardService>(parts, base_.options.root, seed, std::move(base_.gates[index]));
+            std::make_unique<ShardService>(parts, base_.options.root, seed, std::move(base_.frontend.gates[index]));
         co_return;
       };
       co_await runtime::RunOn(shards_[index], std::move(make));

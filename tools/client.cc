@@ -37,6 +37,12 @@ std::string MountTarget(std::string_view mountpoint) {
   return "/v1/mounts?mountpoint=" + http::PercentEncode(mountpoint);
 }
 
+std::string BindingTarget(std::string_view fsid, std::string_view domain) {
+  std::string target = "/v1/bindings?fsid=" + http::PercentEncode(fsid);
+  if (!domain.empty()) target += "&domain=" + http::PercentEncode(domain);
+  return target;
+}
+
 std::string CanonicalPath(const std::string& path) {
   if (path.empty()) Throw(Errc::kInvalidArgument, "an empty path");
   std::error_code error;

@@ -22,6 +22,9 @@ std::string AskDaemon(const std::string& socket, std::string_view method, std::s
 // "/v1/mounts?mountpoint=…".  The daemon knows mountpoints by their canonical path.
 std::string MountTarget(std::string_view mountpoint);
 
+// "/v1/bindings?fsid=…&domain=…", without what is empty.
+std::string BindingTarget(std::string_view fsid, std::string_view domain);
+
 // The canonical path of `path`; of a path that cannot be resolved, the absolute one.  Throws kInvalidArgument when
 // empty.
 std::string CanonicalPath(const std::string& path);

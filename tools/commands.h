@@ -9,9 +9,11 @@ class App;
 
 namespace sluice::tools {
 
+void AddBindCommand(CLI::App& app);
 void AddConvertCommand(CLI::App& app);
 void AddMountCommand(CLI::App& app);
 void AddUmountCommand(CLI::App& app);
+void AddUnbindCommand(CLI::App& app);
 void AddListCommand(CLI::App& app);
 void AddStatusCommand(CLI::App& app);
 

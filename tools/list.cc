@@ -17,6 +17,7 @@ struct Options {
   bool json = false;
 };
 
+// Mounts, and where there are any, the images that wait for a mount by their names.
 void List(const Options& options) {
   const std::string answer = AskDaemon(options.socket, "GET", "/v1/mounts");
   const std::vector<api::MountInfo> mounts = api::ParseMounts(answer);
@@ -30,6 +31,15 @@ void List(const Options& options) {
                     std::to_string(mount.blobs.size()), mount.image});
   }
   fmt::print("{}", FormatTable(rows));
+
+  const auto bindings = api::ParseBindings(AskDaemon(options.socket, "GET", "/v1/bindings"));
+  rows = {{"FSID", "DOMAIN", "OPEN", "SINCE", "BLOBS", "IMAGE"}};
+  for (const api::BindingInfo& binding : bindings) {
+    if (!binding.mountpoint.empty()) continue;
+    rows.push_back({binding.fsid, binding.domain.empty() ? "-" : binding.domain, binding.open ? "yes" : "no",
+                    api::FormatTime(binding.since), std::to_string(binding.blobs.size()), binding.image});
+  }
+  if (rows.size() > 1) fmt::print("\n{}", FormatTable(rows));
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ int main(int argc, char** argv) try {
   sluice::tools::AddConvertCommand(app);
   sluice::tools::AddMountCommand(app);
   sluice::tools::AddUmountCommand(app);
+  sluice::tools::AddBindCommand(app);
+  sluice::tools::AddUnbindCommand(app);
   sluice::tools::AddListCommand(app);
   sluice::tools::AddStatusCommand(app);
   try {

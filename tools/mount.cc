@@ -14,13 +14,15 @@ struct Options {
   std::string socket;
   std::string image;
   std::string mountpoint;
+  std::string frontend;
   AccessOptions access;
 };
 
 void Mount(const Options& options) {
   const api::MountRequest request{.image = AbsoluteReference(options.image),
                                   .mountpoint = CanonicalPath(options.mountpoint),
-                                  .access = ToImageAccess(options.access)};
+                                  .access = ToImageAccess(options.access),
+                                  .frontend = options.frontend};
   AskDaemon(options.socket, "POST", "/v1/mounts", api::Encode(request));
 }
 
@@ -31,6 +33,8 @@ void AddMountCommand(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   AddSocketOption(*command, options->socket);
   AddAccessOptions(*command, options->access);
+  command->add_option("--frontend", options->frontend, "The front end that has to serve it")
+      ->check(CLI::IsMember({"fanotify", "cachefiles"}));
   command->add_option("IMAGE", options->image, "docker://HOST/NAME[:TAG], oci:DIR[:TAG] or rafs:BOOTSTRAP[:BLOBDIR]")
       ->required();
   command->add_option("MOUNTPOINT", options->mountpoint, "An existing directory")->required();

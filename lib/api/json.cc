@@ -28,6 +28,17 @@ Json ToJson(const MountInfo& mount) {
           {"blobs", mount.blobs}};
 }
 
+Json ToJson(const BindingInfo& binding) {
+  Json json{{"image", binding.image},
+            {"fsid", binding.fsid},
+            {"open", binding.open},
+            {"since", FormatTime(binding.since)},
+            {"blobs", binding.blobs}};
+  if (!binding.domain.empty()) json["domain"] = binding.domain;
+  if (!binding.mountpoint.empty()) json["mountpoint"] = binding.mountpoint;
+  return json;
+}
+
 Json ToJson(const Choice& choice) { return {{"name", choice.name}, {"reason", choice.reason}}; }
 
 Json ToJson(const BlobStatus& blob) {
@@ -76,6 +87,18 @@ MountInfo ToMountInfo(const Json& json) {
   mount.since = ParseTime(json.at("since").get<std::string>());
   json.at("blobs").get_to(mount.blobs);
   return mount;
+}
+
+BindingInfo ToBindingInfo(const Json& json) {
+  BindingInfo binding;
+  json.at("image").get_to(binding.image);
+  json.at("fsid").get_to(binding.fsid);
+  binding.domain = json.value("domain", "");
+  binding.mountpoint = json.value("mountpoint", "");
+  json.at("open").get_to(binding.open);
+  json.at("blobs").get_to(binding.blobs);
+  binding.since = ParseTime(json.at("since").get<std::string>());
+  return binding;
 }
 
 Choice ToChoice(const Json& json) {
@@ -191,16 +214,47 @@ Json ParseStrictly(std::string_view text) {
   });
 }
 
+// Hands each field of the object `text` to `take(key, value)`, which returns false for one that it does not know.
+template <typename F>
+void ParseRequest(std::string_view text, std::string_view what, F take) {
+  try {
+    const Json json = ParseStrictly(text);
+    if (!json.is_object()) Throw(Errc::kInvalidArgument, "a JSON object is wanted");
+    for (const auto& [key, value] : json.items()) {
+      if (!take(key, value)) Throw(Errc::kInvalidArgument, "field '{}' is unknown", key);
+    }
+  } catch (const Json::parse_error& e) {
+    // The parser's own message would quote what it read last.
+    Throw(Errc::kInvalidArgument, "{}: no JSON: parse error at byte {}", what, e.byte);
+  } catch (Error& e) {
+    e.AddContext(what);
+    throw;
+  }
+}
+
 }  // namespace
 
 std::string Encode(const MountRequest& request) {
   Json json{{"image", request.image}, {"mountpoint", request.mountpoint}};
   AddTo(json, request.access);
+  if (!request.frontend.empty()) json["frontend"] = request.frontend;
   try {
     return json.dump();
   } catch (const Json::type_error&) {
     Throw(Errc::kInvalidArgument, "image '{}', mountpoint '{}': only UTF-8 names can be mounted", request.image,
           request.mountpoint);
+  }
+}
+
+std::string Encode(const BindRequest& request) {
+  Json json{{"image", request.image}};
+  if (!request.fsid.empty()) json["fsid"] = request.fsid;
+  if (!request.domain.empty()) json["domain"] = request.domain;
+  AddTo(json, request.access);
+  try {
+    return json.dump();
+  } catch (const Json::type_error&) {
+    Throw(Errc::kInvalidArgument, "image '{}': only UTF-8 names can be bound", request.image);
   }
 }
 
@@ -210,6 +264,14 @@ std::string Encode(const std::vector<MountInfo>& mounts) {
   Json list = Json::array();
   for (const MountInfo& mount : mounts) list.push_back(ToJson(mount));
   return Print(Json{{"mounts", std::move(list)}});
+}
+
+std::string Encode(const BindingInfo& binding) { return Print(ToJson(binding)); }
+
+std::string Encode(const std::vector<BindingInfo>& bindings) {
+  Json list = Json::array();
+  for (const BindingInfo& binding : bindings) list.push_back(ToJson(binding));
+  return Print(Json{{"bindings", std::move(list)}});
 }
 
 std::string Encode(const Status& status) {
@@ -234,27 +296,38 @@ std::string Encode(const Error& error) {
 
 MountRequest ParseMountRequest(std::string_view text) {
   MountRequest request;
-  try {
-    const Json json = ParseStrictly(text);
-    if (!json.is_object()) Throw(Errc::kInvalidArgument, "a JSON object is wanted");
-    for (const auto& [key, value] : json.items()) {
-      if (key == "image") {
-        request.image = TakeText(value, key);
-      } else if (key == "mountpoint") {
-        request.mountpoint = TakeText(value, key);
-      } else if (!TakeField(request.access, key, value)) {
-        Throw(Errc::kInvalidArgument, "field '{}' is unknown", key);
-      }
+  ParseRequest(text, "mount request", [&](const std::string& key, const Json& value) {
+    if (key == "image") {
+      request.image = TakeText(value, key);
+    } else if (key == "mountpoint") {
+      request.mountpoint = TakeText(value, key);
+    } else if (key == "frontend") {
+      request.frontend = TakeText(value, key);
+    } else {
+      return TakeField(request.access, key, value);
     }
-    if (request.image.empty()) Throw(Errc::kInvalidArgument, "field 'image' is missing");
-    if (request.mountpoint.empty()) Throw(Errc::kInvalidArgument, "field 'mountpoint' is missing");
-  } catch (const Json::parse_error& e) {
-    // The parser's own message would quote what it read last.
-    Throw(Errc::kInvalidArgument, "mount request: no JSON: parse error at byte {}", e.byte);
-  } catch (Error& e) {
-    e.AddContext("mount request");
-    throw;
-  }
+    return true;
+  });
+  if (request.image.empty()) Throw(Errc::kInvalidArgument, "mount request: field 'image' is missing");
+  if (request.mountpoint.empty()) Throw(Errc::kInvalidArgument, "mount request: field 'mountpoint' is missing");
+  return request;
+}
+
+BindRequest ParseBindRequest(std::string_view text) {
+  BindRequest request;
+  ParseRequest(text, "bind request", [&](const std::string& key, const Json& value) {
+    if (key == "image") {
+      request.image = TakeText(value, key);
+    } else if (key == "fsid") {
+      request.fsid = TakeText(value, key);
+    } else if (key == "domain") {
+      request.domain = TakeText(value, key);
+    } else {
+      return TakeField(request.access, key, value);
+    }
+    return true;
+  });
+  if (request.image.empty()) Throw(Errc::kInvalidArgument, "bind request: field 'image' is missing");
   return request;
 }
 
@@ -265,6 +338,16 @@ std::vector<MountInfo> ParseMounts(std::string_view text) {
     std::vector<MountInfo> mounts;
     for (const Json& mount : json.at("mounts")) mounts.push_back(ToMountInfo(mount));
     return mounts;
+  });
+}
+
+BindingInfo ParseBindingInfo(std::string_view text) { return ParseAnswer(text, "binding", ToBindingInfo); }
+
+std::vector<BindingInfo> ParseBindings(std::string_view text) {
+  return ParseAnswer(text, "list of bindings", [](const Json& json) {
+    std::vector<BindingInfo> bindings;
+    for (const Json& binding : json.at("bindings")) bindings.push_back(ToBindingInfo(binding));
+    return bindings;
   });
 }
 

@@ -11,8 +11,9 @@ namespace sluice::api {
 
 class Routes final : public http::Handler {
  public:
-  // `service` outlives the routes.
-  explicit Routes(MountService& service) noexcept : service_(service) {}
+  // Both outlive the routes.  `bindings` null: the daemon's front end has none.
+  explicit Routes(MountService& service, BindService* bindings = nullptr) noexcept
+      : service_(service), bindings_(bindings) {}
 
   runtime::Task<http::Response> Handle(http::Request request) override;
   http::Response Explain(unsigned status, const Error& error) const override;
@@ -28,9 +29,14 @@ class Routes final : public http::Handler {
   runtime::Task<http::Response> PostMount(http::Request request);
   runtime::Task<http::Response> DeleteMount(http::Request request);
   runtime::Task<http::Response> GetMounts(http::Request request);
+  runtime::Task<http::Response> PostBinding(http::Request request);
+  runtime::Task<http::Response> DeleteBinding(http::Request request);
+  runtime::Task<http::Response> GetBindings(http::Request request);
   runtime::Task<http::Response> GetStatus(http::Request request);
+  BindService& bindings() const;
 
   MountService& service_;
+  BindService* const bindings_;
 };
 
 }  // namespace sluice::api

@@ -31,4 +31,20 @@ class MountService {
   virtual runtime::Task<Status> GetStatus() = 0;
 };
 
+// What the API can ask of a daemon whose front end knows images by names.  On the control shard.
+class BindService {
+ public:
+  virtual ~BindService() = default;
+
+  // Ends when the image can be mounted by its fsid.  Throws what MountService::Mount throws for the image,
+  // kInvalidArgument for a name, kExists when the name is taken.
+  virtual runtime::Task<BindingInfo> Bind(BindRequest request) = 0;
+
+  // Throws kNotFound when there is no such binding, kBusy while it is mounted.
+  virtual runtime::Task<void> Unbind(std::string fsid, std::string domain) = 0;
+
+  // Sorted by domain and fsid.
+  virtual std::vector<BindingInfo> Bindings() const = 0;
+};
+
 }  // namespace sluice::api

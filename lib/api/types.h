@@ -29,6 +29,7 @@ struct MountRequest {
   std::string image;       // "docker://…", "oci:DIR[:TAG]" or "rafs:BOOTSTRAP[:BLOBDIR]", with absolute paths
   std::string mountpoint;  // absolute path of an existing directory
   ImageAccess access;
+  std::string frontend;  // the one that has to serve it; empty: that of the daemon
 
   bool operator==(const MountRequest&) const = default;
 };
@@ -47,6 +48,28 @@ struct MountInfo {
   std::chrono::sys_seconds since{};  // when the mount was asked for; kept across restarts of the daemon
 
   bool operator==(const MountInfo&) const = default;
+};
+
+// An image that the kernel mounts by a name: see sluice-bind(1).
+struct BindRequest {
+  std::string image;   // as in MountRequest
+  std::string fsid;    // empty: the sha256 of the bootstrap
+  std::string domain;  // empty: none
+  ImageAccess access;
+
+  bool operator==(const BindRequest&) const = default;
+};
+
+struct BindingInfo {
+  std::string image;  // as requested
+  std::string fsid;
+  std::string domain;                // empty: none
+  std::string mountpoint;            // of a mount that the binding is part of; empty: none
+  bool open = false;                 // the kernel uses it, as far as the daemon has been told since it started
+  std::vector<std::string> blobs;    // as in MountInfo
+  std::chrono::sys_seconds since{};  // when it was asked for; kept across restarts of the daemon
+
+  bool operator==(const BindingInfo&) const = default;
 };
 
 // One of several possibilities that the daemon chose at its start.

@@ -15,15 +15,15 @@
 namespace sluice::frontend {
 namespace {
 
-constexpr size_t kMaxPathBytes = 255;  // fsconfig(2), FSCONFIG_SET_STRING
+constexpr size_t kMaxStringBytes = 255;  // fsconfig(2), FSCONFIG_SET_STRING
 
-// What the kernel noted about the mount that is being built: lines like "e erofs: …".
+// What the kernel noted about the mount that is being built, lines like "e erofs: …", as the end of a message.
 std::string KernelMessages(const UniqueFd& context) {
   std::string text;
   std::array<char, 1024> line;
   for (;;) {
     const ssize_t count = ::read(context.get(), line.data(), line.size());
-    if (count <= 0) return text;
+    if (count <= 0) return text.empty() ? text : text + ")";
     std::string_view words(line.data(), static_cast<size_t>(count));
     if (words.size() > 2 && words[1] == ' ') words.remove_prefix(2);
     while (!words.empty() && words.back() == '\n') words.remove_suffix(1);
@@ -31,19 +31,40 @@ std::string KernelMessages(const UniqueFd& context) {
   }
 }
 
-void SetPath(const UniqueFd& context, const char* key, const std::string& path) {
-  if (path.size() > kMaxPathBytes) {
-    Throw(Errc::kLimit, "path '{}' has {} bytes, the kernel takes at most {} for a mount", path, path.size(),
-          kMaxPathBytes);
+// Not mount(2): its options end at one page, which some thirty blobs fill; and not mount(8), which makes a loop device
+// whose reads raise no events.
+UniqueFd BeginMount() {
+  UniqueFd context(::fsopen("erofs", FSOPEN_CLOEXEC));
+  if (!context) {
+    if (errno == ENODEV) Throw(Errc::kUnsupported, "this kernel has no EROFS (CONFIG_EROFS_FS)");
+    ThrowErrno(errno, "cannot begin an EROFS mount");
   }
-  if (::fsconfig(context.get(), FSCONFIG_SET_STRING, key, path.c_str(), 0) != 0) {
-    ThrowErrno(errno, "cannot set {} '{}' of an EROFS mount", key, path);
+  if (::fsconfig(context.get(), FSCONFIG_SET_FLAG, "ro", nullptr, 0) != 0) {
+    ThrowErrno(errno, "cannot make an EROFS mount read-only");
+  }
+  return context;
+}
+
+void SetString(const UniqueFd& context, const char* key, const std::string& value) {
+  if (value.size() > kMaxStringBytes) {
+    Throw(Errc::kLimit, "{} '{}' has {} bytes, the kernel takes at most {} for a mount", key, value, value.size(),
+          kMaxStringBytes);
+  }
+  if (::fsconfig(context.get(), FSCONFIG_SET_STRING, key, value.c_str(), 0) != 0) {
+    ThrowErrno(errno, "cannot set {} '{}' of an EROFS mount", key, value);
+  }
+}
+
+void Attach(const UniqueFd& context, const std::string& what, const std::string& mountpoint) {
+  UniqueFd detached(::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV));
+  if (!detached) ThrowErrno(errno, "cannot mount '{}'", what);
+  if (::move_mount(detached.get(), "", AT_FDCWD, mountpoint.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
+    ThrowErrno(errno, "cannot mount at '{}'", mountpoint);
   }
 }
 
 [[noreturn]] void ThrowCreateError(int error, const ErofsMount& mount, const UniqueFd& context) {
-  std::string said = KernelMessages(context);
-  if (!said.empty()) said += ')';
+  const std::string said = KernelMessages(context);
   switch (error) {
     case ENOTBLK:
       Throw(Errc::kUnsupported,
@@ -61,26 +82,25 @@ void SetPath(const UniqueFd& context, const char* key, const std::string& path) 
 }  // namespace
 
 void MountErofs(const ErofsMount& mount) {
-  // Not mount(2): its options end at one page, which some thirty blobs fill; and not mount(8), which makes a loop
-  // device whose reads raise no events.
-  UniqueFd context(::fsopen("erofs", FSOPEN_CLOEXEC));
-  if (!context) {
-    if (errno == ENODEV) Throw(Errc::kUnsupported, "this kernel has no EROFS (CONFIG_EROFS_FS)");
-    ThrowErrno(errno, "cannot begin an EROFS mount");
-  }
-  SetPath(context, "source", mount.bootstrap);
-  for (const std::string& device : mount.devices) SetPath(context, "device", device);
-  if (::fsconfig(context.get(), FSCONFIG_SET_FLAG, "ro", nullptr, 0) != 0) {
-    ThrowErrno(errno, "cannot make an EROFS mount read-only");
-  }
+  const UniqueFd context = BeginMount();
+  SetString(context, "source", mount.bootstrap);
+  for (const std::string& device : mount.devices) SetString(context, "device", device);
   if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
     ThrowCreateError(errno, mount, context);
   }
-  UniqueFd detached(::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV));
-  if (!detached) ThrowErrno(errno, "cannot mount '{}'", mount.bootstrap);
-  if (::move_mount(detached.get(), "", AT_FDCWD, mount.mountpoint.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {
-    ThrowErrno(errno, "cannot mount at '{}'", mount.mountpoint);
+  Attach(context, mount.bootstrap, mount.mountpoint);
+}
+
+void MountErofs(const FsidMount& mount) {
+  const UniqueFd context = BeginMount();
+  SetString(context, "source", "none");
+  SetString(context, "fsid", mount.fsid);
+  if (!mount.domain.empty()) SetString(context, "domain_id", mount.domain);
+  if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+    const int error = errno;
+    ThrowErrno(error, "cannot mount fsid '{}'{}", mount.fsid, KernelMessages(context));
   }
+  Attach(context, mount.fsid, mount.mountpoint);
 }
 
 void Unmount(const std::string& mountpoint) {

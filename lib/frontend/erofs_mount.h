@@ -18,6 +18,17 @@ struct ErofsMount {
 // kernel's words when it refuses the image, kLimit for a path that fsconfig(2) does not take.
 void MountErofs(const ErofsMount& mount);
 
+// An image that a cachefiles door has bound.
+struct FsidMount {
+  std::string fsid;
+  std::string domain;  // empty: none
+  std::string mountpoint;
+};
+
+// The same with `mount -t erofs -o fsid=…,domain_id=…`.  Waits for the door, which answers on another thread.  Throws
+// kExists when the kernel has a mount of that name.
+void MountErofs(const FsidMount& mount);
+
 // Throws kBusy while something uses the mount, kNotFound when nothing is mounted there.  Never lazy: what a lazy
 // unmount leaves behind is still read.
 void Unmount(const std::string& mountpoint);

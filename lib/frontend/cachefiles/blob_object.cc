@@ -42,9 +42,11 @@ cache::ChunkSet FindPresent(const ObjectFd& object, const cache::BlobLayout& lay
   return present;
 }
 
-BlobObject::BlobObject(ObjectShard& shard, std::unique_ptr<ObjectFd> fd,
+BlobObject::BlobObject(ObjectShard& shard, std::unique_ptr<ObjectFd> fd, ObjectKey key,
                        std::shared_ptr<const cache::BlobLayout> layout)
-    : OpenObject(shard, std::move(fd), layout->plain_size(), "blob " + layout->id().hex()), layout_(std::move(layout)) {
+    : OpenObject(shard, std::move(fd), layout->plain_size(), "blob " + layout->id().hex()),
+      key_(std::move(key)),
+      layout_(std::move(layout)) {
   shard.blobs.insert(this);
 }
 

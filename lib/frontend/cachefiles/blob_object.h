@@ -10,6 +10,7 @@
 
 #include "backend/backend.h"
 #include "cache/blob_cache.h"
+#include "frontend/cachefiles/message.h"
 #include "frontend/cachefiles/open_object.h"
 #include "runtime/semaphore.h"
 
@@ -20,7 +21,8 @@ cache::ChunkSet FindPresent(const ObjectFd& object, const cache::BlobLayout& lay
 
 class BlobObject final : public OpenObject {
  public:
-  BlobObject(ObjectShard& shard, std::unique_ptr<ObjectFd> fd, std::shared_ptr<const cache::BlobLayout> layout);
+  BlobObject(ObjectShard& shard, std::unique_ptr<ObjectFd> fd, ObjectKey key,
+             std::shared_ptr<const cache::BlobLayout> layout);
   ~BlobObject() override;
 
   // `owner`: whose source it is; one each.
@@ -28,6 +30,7 @@ class BlobObject final : public OpenObject {
   // A source that is not there is no error.
   void RemoveSource(const std::string& owner);
 
+  const ObjectKey& key() const noexcept { return key_; }
   const cache::BlobLayout& layout() const noexcept { return *layout_; }
   // Null: nobody has read yet.
   const cache::BlobCache* cache() const noexcept { return cache_ ? &*cache_ : nullptr; }
@@ -38,6 +41,7 @@ class BlobObject final : public OpenObject {
   runtime::Task<void> Finish() override;
   runtime::Task<void> Prepare();
 
+  const ObjectKey key_;
   const std::shared_ptr<const cache::BlobLayout> layout_;
   std::map<std::string, std::shared_ptr<backend::BlobSource>> sources_;
   std::optional<cache::BlobCache> cache_;

@@ -41,6 +41,8 @@ class Catalog {
   };
   using Content = std::variant<std::shared_ptr<const Binding>, Blob>;  // a bootstrap, or a blob
 
+  // Throws what Add would throw.
+  void Check(const Binding& binding) const;
   // Throws kInvalidArgument for a name that the kernel cannot use, kExists when the fsid is taken or another content
   // has the name of one of the image's objects: then nothing has changed.
   void Add(std::shared_ptr<const Binding> binding);
@@ -51,7 +53,6 @@ class Catalog {
   const Content* Find(const ObjectKey& key) const noexcept;
 
  private:
-  void Check(const Binding& binding) const;
   std::map<ObjectKey, Content> contents_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 
@@ -43,6 +44,7 @@ Door::Door(runtime::Engine& engine, std::unique_ptr<Device> device, std::vector<
     : engine_(engine),
       device_(std::move(device)),
       places_(std::move(places)),
+      log_(log),
       errors_(engine, log),
       scope_(engine, "cachefiles door") {
   SLUICE_CHECK(!places_.empty(), "a door has a place for its objects");
@@ -50,7 +52,7 @@ Door::Door(runtime::Engine& engine, std::unique_ptr<Device> device, std::vector<
 
 Door::~Door() { SLUICE_CHECK(objects_.empty(), "a door is closed before it is destroyed"); }
 
-void Door::Open() { scope_.Spawn(ReceiveForever()); }
+void Door::Open() { scope_.Spawn(Serve()); }
 
 runtime::Task<void> Door::Close() {
   scope_.RequestStop();
@@ -60,6 +62,18 @@ runtime::Task<void> Door::Close() {
   }
   co_await scope_.Join();
   device_.reset();
+}
+
+runtime::Task<void> Door::Serve() {
+  try {
+    co_await ReceiveForever();
+  } catch (const std::exception& error) {
+    const auto* known = dynamic_cast<const Error*>(&error);
+    if (known != nullptr && known->code() == Errc::kStopped) throw;
+    // Readers would wait for ever.  The next worker hears their requests again.
+    log_.Error("cannot serve any more, leaving it to the next worker: {}", error.what());
+    std::abort();
+  }
 }
 
 runtime::Task<void> Door::ReceiveForever() {
@@ -176,7 +190,22 @@ runtime::Task<void> Door::OnClose(uint32_t object) {
   const auto found = objects_.find(object);
   if (found == objects_.end()) co_return;
   Entry entry = std::move(objects_.extract(found).mapped());
+  fewer_.Set();
   co_await CloseObject(std::move(entry));
+}
+
+runtime::Task<void> Door::Closed(ObjectKey key) {
+  while (IsOpen(key)) {
+    fewer_.Reset();
+    co_await fewer_.Wait();
+  }
+}
+
+runtime::Task<void> Door::AllClosed() {
+  while (IsAnyOpen()) {
+    fewer_.Reset();
+    co_await fewer_.Wait();
+  }
 }
 
 runtime::Task<Door::Entry> Door::MakeObject(ObjectKey key, std::unique_ptr<ObjectFd> fd) {
@@ -185,24 +214,24 @@ runtime::Task<Door::Entry> Door::MakeObject(ObjectKey key, std::unique_ptr<Objec
   // A copy: the catalog may change while the other shard works.
   const Catalog::Content content = *catalog_.Find(entry.key);
   auto make = [&]() -> runtime::Task<void> {
-    entry.object = MakeAt(entry.place, content, std::move(fd));
+    entry.object = MakeAt(entry, content, std::move(fd));
     co_return;
   };
   co_await runtime::WithoutStop(RunAt(places_[entry.place], std::move(make)));
   co_return entry;
 }
 
-std::unique_ptr<OpenObject> Door::MakeAt(size_t place, const Catalog::Content& content,
+std::unique_ptr<OpenObject> Door::MakeAt(const Entry& entry, const Catalog::Content& content,
                                          std::unique_ptr<ObjectFd> fd) const {
-  ObjectShard& shard = *places_[place].objects;
+  ObjectShard& shard = *places_[entry.place].objects;
   if (const auto* bootstrap = std::get_if<std::shared_ptr<const Binding>>(&content)) {
     return std::make_unique<BootstrapObject>(shard, std::move(fd), (*bootstrap)->bootstrap_path,
                                              (*bootstrap)->bootstrap_size);
   }
   const auto& blob = std::get<Catalog::Blob>(content);
-  auto object = std::make_unique<BlobObject>(shard, std::move(fd), blob.layout);
+  auto object = std::make_unique<BlobObject>(shard, std::move(fd), entry.key, blob.layout);
   for (const auto& user : blob.users) {
-    object->AddSource(user->Name(), user->open_source(blob.layout->id(), place));
+    object->AddSource(user->Name(), user->open_source(blob.layout->id(), entry.place));
   }
   return object;
 }

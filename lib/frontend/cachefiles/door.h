@@ -15,6 +15,7 @@
 #include "frontend/cachefiles/device.h"
 #include "frontend/cachefiles/message.h"
 #include "frontend/cachefiles/open_object.h"
+#include "runtime/event.h"
 #include "runtime/scope.h"
 #include "runtime/semaphore.h"
 #include "runtime/shard.h"
@@ -42,6 +43,8 @@ class Door {
   // Ends answering and closes all objects, then the device.
   runtime::Task<void> Close();
 
+  // Throws what Bind would throw.
+  void CheckBindable(const Binding& binding) const { catalog_.Check(binding); }
   // From now on the image can be mounted.  Throws what Catalog::Add throws.
   runtime::Task<void> Bind(std::shared_ptr<const Binding> binding);
   // Who mounts it afterwards gets ENOENT.  Its objects that are open stay so, without its source.
@@ -51,6 +54,9 @@ class Door {
   bool IsOpen(const ObjectKey& key) const noexcept;
   // Any object.
   bool IsAnyOpen() const noexcept { return !objects_.empty(); }
+  // The kernel lets go of objects some time after umount(2).  End when the object, or each object, is not open.
+  runtime::Task<void> Closed(ObjectKey key);
+  runtime::Task<void> AllClosed();
   const Device& device() const noexcept { return *device_; }
 
  private:
@@ -60,6 +66,7 @@ class Door {
     std::unique_ptr<OpenObject> object;  // used and destroyed at its place
   };
 
+  runtime::Task<void> Serve();
   runtime::Task<void> ReceiveForever();
   runtime::Task<void> Receive(ConstBytes bytes);
   void Refuse(ConstBytes bytes, const std::string& why);
@@ -70,7 +77,8 @@ class Door {
   runtime::Task<void> OnClose(uint32_t object);
 
   runtime::Task<Entry> MakeObject(ObjectKey key, std::unique_ptr<ObjectFd> fd);
-  std::unique_ptr<OpenObject> MakeAt(size_t place, const Catalog::Content& content, std::unique_ptr<ObjectFd> fd) const;
+  std::unique_ptr<OpenObject> MakeAt(const Entry& entry, const Catalog::Content& content,
+                                     std::unique_ptr<ObjectFd> fd) const;
   runtime::Task<void> CloseObject(Entry entry);
   bool AnswerOpen(uint32_t id, int64_t size_or_error);
   size_t PlaceOf(const ObjectKey& key) const noexcept;
@@ -79,9 +87,11 @@ class Door {
   runtime::Engine& engine_;
   std::unique_ptr<Device> device_;
   const std::vector<Place> places_;
+  Log& log_;
   ErrorLog errors_;
   Catalog catalog_;
   std::map<uint32_t, Entry> objects_;  // by the kernel's id
+  runtime::Event fewer_;               // objects than before
   runtime::Semaphore answering_{kMostAnswers};
   runtime::Scope scope_;  // the loop and at most kMostAnswers answers
 };

@@ -40,9 +40,29 @@ class FakeService final : public MountService {
   std::string unmounted;
 };
 
+class FakeBindings final : public BindService {
+ public:
+  Task<BindingInfo> Bind(BindRequest request) override {
+    bound = request;
+    BindingInfo info{.image = request.image, .fsid = "id", .domain = request.domain};
+    co_return info;
+  }
+  Task<void> Unbind(std::string fsid, std::string domain) override {
+    unbound = fsid + "@" + domain;
+    co_return;
+  }
+  std::vector<BindingInfo> Bindings() const override {
+    return {{.image = "oci:/i", .fsid = "a", .domain = "d", .mountpoint = "/m", .open = true, .blobs = {"b"}},
+            {.image = "oci:/j", .fsid = "c"}};
+  }
+
+  std::optional<BindRequest> bound;
+  std::string unbound;
+};
+
 // What the server makes of a request: errors are explained.
-Response Ask(FakeService& service, Request request) {
-  Routes routes(service);
+Response Ask(FakeService& service, Request request, BindService* bindings = nullptr) {
+  Routes routes(service, bindings);
   const auto engine = runtime::MakeEngine(runtime::EngineKind::kAuto);
   try {
     return engine->Run(routes.Handle(std::move(request)));
@@ -77,6 +97,36 @@ TEST_CASE("lists and status are encoded as documented") {
   const Response status = Ask(service, {.method = "GET", .path = "/v1/status"});
   CHECK(status.status == 200);
   CHECK(ParseStatus(status.body).version == "1.2.3");
+}
+
+TEST_CASE("bindings are made, listed and taken back where the front end has them") {
+  FakeService service;
+  FakeBindings bindings;
+  const Request bind{.method = "POST",
+                     .path = "/v1/bindings",
+                     .body = R"({"image":"oci:/i","fsid":"id","domain":"d","tls_verify":false})"};
+  const Response made = Ask(service, bind, &bindings);
+  CHECK(made.status == 201);
+  CHECK(bindings.bound == BindRequest{.image = "oci:/i", .fsid = "id", .domain = "d", .access = {.tls_verify = false}});
+  CHECK(ParseBindRequest(Encode(*bindings.bound)) == *bindings.bound);
+  CHECK(ParseBindingInfo(made.body).domain == "d");
+
+  const Request list{.method = "GET", .path = "/v1/bindings"};
+  CHECK(ParseBindings(Ask(service, list, &bindings).body) == bindings.Bindings());
+
+  Request unbind{.method = "DELETE", .path = "/v1/bindings", .query = {{"domain", "d"}, {"fsid", "a"}}};
+  CHECK(Ask(service, unbind, &bindings).status == 204);
+  CHECK(bindings.unbound == "a@d");
+  unbind.query.pop_back();
+  CHECK(Ask(service, unbind, &bindings).status == 400);
+  unbind.query = {{"fsid", "a"}, {"fsid", "b"}};
+  CHECK(Ask(service, unbind, &bindings).status == 400);
+  unbind.query = {{"fsid", "a"}, {"force", "1"}};
+  CHECK(Ask(service, unbind, &bindings).status == 400);
+  CHECK(bindings.unbound == "a@d");
+
+  CHECK(Ask(service, bind).status == 501);
+  CHECK(ParseBindings(Ask(service, list).body).empty());
 }
 
 TEST_CASE("each kind of error has the documented status, and its code and message in the body") {

@@ -28,6 +28,15 @@ TEST_CASE("a record survives being written and read, with and without an inlined
   CHECK(ParseMountRecord(FormatMountRecord(record), "record") == record);
 }
 
+TEST_CASE("a record of a binding keeps its names, with and without a domain") {
+  MountRecord record = Record("");
+  record.mountpoint.clear();
+  record.fsid = "debian-12";
+  CHECK(ParseMountRecord(FormatMountRecord(record), "record") == record);
+  record.domain = "base";
+  CHECK(ParseMountRecord(FormatMountRecord(record), "record") == record);
+}
+
 MountRecord RemoteRecord(const std::string& path) {
   MountRecord record = Record(path);
   record.backend = RegistrySpec{.repository = "registry.test:5000/team/image",

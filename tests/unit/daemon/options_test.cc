@@ -59,6 +59,19 @@ TEST_CASE("a value that makes no sense is refused") {
   check({.shards = 65}, "65");
 }
 
+TEST_CASE("the kernel's cache is below the root unless told otherwise, its limits ascend") {
+  CHECK(Combine({.root = "/r"}, {}).cachefiles.settings.directory == "/r/cachefiles");
+  const OptionValues file = ParseConfig("[cachefiles]\ndir = '/c'\nstop = 2\ncull = 3\nrun = 4\nquota = 5", "c.toml");
+  const CachefilesOptions options = Combine({}, file).cachefiles;
+  CHECK(options.settings ==
+        frontend::cachefiles::CacheSettings{.directory = "/c", .tag = "sluice", .run = 4, .cull = 3, .stop = 2});
+  CHECK(options.quota == 5);
+  for (const char* text : {"run = 5", "stop = 5", "cull = 7", "run = 99", "dir = 'relative'", "tag = 'a b'"}) {
+    CAPTURE(text);
+    CHECK_THROWS_AS(Combine({}, ParseConfig(std::string("[cachefiles]\n") + text, "c.toml")), Error);
+  }
+}
+
 TEST_CASE("the configuration file knows its keys and their types") {
   const auto check = [](const std::string& text, const std::string& named) {
     CHECK_THROWS_WITH(ParseConfig(text, "c.toml"), Catch::Contains("'c.toml' line") && Catch::Contains(named));
@@ -69,6 +82,9 @@ TEST_CASE("the configuration file knows its keys and their types") {
   check("root = 1", "'root' has the wrong type");
   check("root = ", "line 1");
   check("[section]\nroot = '/a'", "unknown key 'section'");
+  check("cachefiles = 1", "'cachefiles' is not a table");
+  check("[cachefiles]\nquota = -1", "'quota' is negative");
+  check("[cachefiles]\nbrun = 7", "line 2: unknown key 'brun'");
   CHECK_FALSE(ParseConfig("# nothing", "c.toml").root);
 }
 

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bind_service.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "frontend/cachefiles/kernel_device.h"
+#include "image_loader.h"
+#include "runtime/combine.h"
+#include "runtime/run_on.h"
+
+namespace sluice::daemon {
+
+using frontend::cachefiles::Binding;
+using frontend::cachefiles::ObjectKey;
+using runtime::Task;
+
+namespace {
+
+std::vector<frontend::cachefiles::Place> PlacesOf(const std::vector<ObjectShardMember>& members) {
+  std::vector<frontend::cachefiles::Place> places;
+  for (const ObjectShardMember& member : members) {
+    places.push_back({.shard = &member.shard, .objects = &member.service.objects()});
+  }
+  return places;
+}
+
+// Whether one of `options`, which are separated by commas, is `wanted`.
+bool HasOption(std::string_view options, std::string_view wanted) {
+  while (!options.empty()) {
+    const size_t end = std::min(options.find(','), options.size());
+    if (options.substr(0, end) == wanted) return true;
+    options.remove_prefix(std::min(end + 1, options.size()));
+  }
+  return false;
+}
+
+bool IsMounted(const std::vector<MountPoint>& points, const MountRecord& record) {
+  return std::any_of(points.begin(), points.end(), [&](const MountPoint& point) {
+    return point.type == "erofs" && HasOption(point.options, "fsid=" + record.fsid) &&
+           (record.domain.empty() || HasOption(point.options, "domain_id=" + record.domain));
+  });
+}
+
+}  // namespace
+
+BindService::BindService(const Parts& parts, std::unique_ptr<frontend::cachefiles::Device> device,
+                         const std::string& root, api::Status about)
+    : parts_(parts),
+      about_(std::move(about)),
+      images_(root + "/images"),
+      table_(root + "/bindings"),
+      ledger_(root + "/objects"),
+      directory_(parts.options.settings.directory),
+      door_(parts.engine, std::move(device), PlacesOf(parts.shards), parts.log) {}
+
+Task<api::BindingInfo> BindService::Bind(api::BindRequest request) {
+  CheckRoom(request.image);
+  Prepared image = co_await Prepare(std::move(request.image));
+  image.record.fsid = std::move(request.fsid);
+  image.record.domain = std::move(request.domain);
+  const runtime::Permit alone = co_await changing_.Acquire(1);
+  co_return co_await runtime::WithoutStop(DoBind(std::move(image)));
+}
+
+Task<void> BindService::Unbind(std::string fsid, std::string domain) {
+  const runtime::Permit alone = co_await changing_.Acquire(1);
+  co_await runtime::WithoutStop(DoUnbind(std::move(fsid), std::move(domain)));
+}
+
+Task<void> BindService::Sweep() {
+  if (frontend::cachefiles::IsDead(door_.device())) {
+    parts_.log.Error("the kernel has given up its cache after an I/O error: beginning anew; unmount what is mounted");
+    parts_.abandon();
+  }
+  const runtime::Permit alone = co_await changing_.Acquire(1);
+  co_await runtime::WithoutStop(DoSweep());
+  co_await Reclaim();
+}
+
+std::vector<api::BindingInfo> BindService::Bindings() const {
+  std::vector<api::BindingInfo> list;
+  for (const auto& [name, entry] : entries_) list.push_back(BindingInfoOf(entry));
+  return list;
+}
+
+Task<api::Status> BindService::GetStatus() {
+  api::Status status = about_;
+  for (const ObjectShardMember& member : parts_.shards) {
+    auto add = [&]() -> Task<void> {
+      member.service.AddTo(status);
+      co_return;
+    };
+    co_await runtime::RunOn(member.shard, std::move(add));
+  }
+  std::sort(status.blobs.begin(), status.blobs.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  status.mounts = List().size();
+  co_return status;
+}
+
+void BindService::CheckRoom(const std::string& image) const {
+  if (closed_) Throw(Errc::kBusy, "'{}': sluiced is stopping", image);
+  if (entries_.size() >= MountTable::kMostMounts) {
+    Throw(Errc::kLimit, "'{}': there are {} bindings already", image, MountTable::kMostMounts);
+  }
+}
+
+Task<BindService::Prepared> BindService::Prepare(std::string name) {
+  const oci::Reference reference = oci::Reference::Parse(name);
+  Prepared image;
+  image.record.image = std::move(name);
+  image.record.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  const runtime::Permit one_of_few = co_await loading_.Acquire(1);
+  auto load = [&] {
+    LoadedImage loaded = LoadImage(reference);
+    if (loaded.inlined_id) {
+      Throw(Errc::kUnsupported, "'{}': the bootstrap is inside its blob, so it does not name the blob for the kernel",
+            image.record.image);
+    }
+    image.layouts = LayoutsOf(loaded.bootstrap, loaded.inlined_id);
+    image.bootstrap = std::move(loaded.bootstrap);
+    image.record.backend = std::move(loaded.backend);
+  };
+  co_await parts_.blocking.Run(parts_.engine, std::move(load));
+  co_return image;
+}
+
+std::shared_ptr<const Binding> BindService::MakeBinding(const MountRecord& record, const Layouts& layouts,
+                                                        uint64_t bootstrap_size, BackendSecrets secrets) {
+  auto binding = std::make_shared<Binding>();
+  binding->fsid = record.fsid;
+  binding->domain = record.domain;
+  binding->bootstrap_path = images_.PathOf(record.bootstrap);
+  binding->bootstrap_size = bootstrap_size;
+  binding->blobs = layouts;
+  binding->open_source = [&shards = parts_.shards, backend = record.backend, kept = std::move(secrets)](
+                             const BlobId& id, size_t place) {
+    return shards[place].service.OpenSource(backend, kept, id);
+  };
+  return binding;
+}
+
+// What the kernel has under these names is what it is going to get.  On the culling thread.
+void BindService::ClaimObjects(const Binding& binding, const Digest& bootstrap) const {
+  const auto claim = [&](const ObjectKey& key, const Digest& content) {
+    if (ledger_.Find(key) == content) return;
+    if (directory_.Cull(door_.device(), key) == frontend::cachefiles::CullResult::kInUse) {
+      Throw(Errc::kBusy, "{}: '{}' is in use with other contents", binding.Name(), directory_.PathOf(key));
+    }
+    ledger_.Put(key, content);
+  };
+  claim(binding.Key(), bootstrap);
+  for (const auto& layout : binding.blobs) claim(binding.KeyOf(*layout), layout->digest());
+}
+
+Task<BindService::Entries::iterator> BindService::Add(Prepared image) {
+  MountRecord& record = image.record;
+  CheckRoom(record.image);
+  auto binding = MakeBinding(record, image.layouts, image.bootstrap.size(), image.secrets);
+  door_.CheckBindable(*binding);
+  auto store = [&] { images_.Put(image.bootstrap); };
+  co_await parts_.blocking.Run(parts_.engine, std::move(store));
+  auto claim = [&] { ClaimObjects(*binding, record.bootstrap); };
+  co_await parts_.culling.Run(parts_.engine, std::move(claim));
+  // The record first: there is no binding that the next worker does not know.
+  auto note = [&] { table_.Put(record, image.secrets); };
+  co_await parts_.blocking.Run(parts_.engine, std::move(note));
+  co_await door_.Bind(binding);
+  const Name name(record.domain, record.fsid);
+  const auto entry = entries_.try_emplace(name).first;
+  entry->second.record = std::move(record);
+  entry->second.binding = std::move(binding);
+  co_return entry;
+}
+
+Task<void> BindService::Remove(Entries::iterator at) {
+  Entry entry = std::move(at->second);
+  entries_.erase(at);
+  co_await door_.Unbind(entry.binding);
+  auto remove = [&] { table_.Remove(entry.record); };
+  try {
+    co_await parts_.blocking.Run(parts_.engine, std::move(remove));
+  } catch (const Error& error) {
+    parts_.log.Warning("{}: {} is bound again at the next start", error.message(), entry.binding->Name());
+  }
+}
+
+Task<api::BindingInfo> BindService::DoBind(Prepared image) {
+  image.record.bootstrap = DigestOf(DigestAlgorithm::kSha256, image.bootstrap);
+  if (image.record.fsid.empty()) image.record.fsid = image.record.bootstrap.Hex();
+  const Entries::iterator entry = co_await Add(std::move(image));
+  parts_.log.Info("bound '{}' as {}", entry->second.record.image, entry->second.binding->Name());
+  co_return BindingInfoOf(entry->second);
+}
+
+Task<void> BindService::DoUnbind(std::string fsid, std::string domain) {
+  const Name name(domain, fsid);
+  const auto entry = entries_.find(name);
+  if (entry == entries_.end()) {
+    Throw(Errc::kNotFound, "nothing is bound as '{}'{}", fsid, domain.empty() ? "" : " in domain '" + domain + "'");
+  }
+  if (!entry->second.record.mountpoint.empty()) {
+    Throw(Errc::kBusy, "{} is mounted at '{}' (use 'sluice umount')", entry->second.binding->Name(),
+          entry->second.record.path);
+  }
+  const std::vector<MountPoint> points = co_await parts_.blocking.Run(parts_.engine, &ReadMountPoints);
+  const bool mounted = IsMounted(points, entry->second.record);
+  if (!mounted) co_await WaitShortly(door_.Closed(entry->second.binding->Key()));
+  if (mounted || door_.IsOpen(entry->second.binding->Key())) {
+    Throw(Errc::kBusy, "{} is mounted", entry->second.binding->Name());
+  }
+  parts_.log.Info("unbound {}", entry->second.binding->Name());
+  co_await Remove(entry);
+}
+
+Task<bool> BindService::IsInUse(const Entry& entry, const std::vector<MountPoint>& points) {
+  if (door_.IsOpen(entry.binding->Key()) || IsMounted(points, entry.record)) co_return true;
+  if (!entry.inherited) co_return false;
+  // The kernel tells a new worker of an object only when it is read.
+  auto look = [&] { return directory_.IsInUse(door_.device(), entry.binding->Key().volume); };
+  co_return co_await parts_.culling.Run(parts_.engine, std::move(look));
+}
+
+Task<void> BindService::WaitShortly(Task<void> closed) {
+  try {
+    co_await runtime::WithTimeout(parts_.engine, kCloseTime, std::move(closed));
+  } catch (const Error& error) {
+    if (error.code() != Errc::kTimeout) throw;
+  }
+}
+
+Task<void> BindService::DoSweep() {
+  const std::vector<MountPoint> points = co_await parts_.blocking.Run(parts_.engine, &ReadMountPoints);
+  std::vector<Name> gone;
+  for (auto& [name, entry] : entries_) {
+    if (door_.IsOpen(entry.binding->Key())) entry.inherited = false;
+    if (entry.state != api::MountState::kMounted) continue;
+    const bool in_use = co_await IsInUse(entry, points);
+    if (!in_use) gone.push_back(name);
+  }
+  for (const Name& name : gone) {
+    const auto entry = entries_.find(name);
+    parts_.log.Info("'{}' was unmounted by somebody else", entry->second.record.path);
+    co_await Remove(entry);
+  }
+}
+
+Task<void> BindService::Reclaim() {
+  const auto& settings = parts_.options.settings;
+  std::map<ObjectKey, uint64_t> open;
+  for (const auto& [name, entry] : entries_) {
+    if (door_.IsOpen(entry.binding->Key())) open[entry.binding->Key()] = entry.binding->bootstrap_size;
+  }
+  for (const ObjectShardMember& member : parts_.shards) {
+    auto add = [&]() -> Task<void> {
+      member.service.AddTo(open);
+      co_return;
+    };
+    co_await runtime::RunOn(member.shard, std::move(add));
+  }
+  auto reclaim = [&]() -> uint64_t {
+    directory_.EmptyGraveyard();
+    uint64_t wanted = directory_.Shortage(settings.cull, settings.run);
+    if (wanted == 0 && parts_.options.quota == 0) return 0;
+    std::vector<frontend::cachefiles::CachedFile> files = directory_.List();
+    uint64_t used = 0;
+    std::set<std::string> named;
+    for (const auto& file : files) {
+      used += file.bytes;
+      named.insert(file.path());
+    }
+    for (const auto& [key, bytes] : open) {
+      if (!named.contains(directory_.PathOf(key))) used += bytes;
+    }
+    if (parts_.options.quota != 0 && used > parts_.options.quota)
+      wanted = std::max(wanted, used - parts_.options.quota);
+    return wanted == 0 ? 0 : directory_.Reclaim(door_.device(), std::move(files), wanted);
+  };
+  const uint64_t freed = co_await parts_.culling.Run(parts_.engine, std::move(reclaim));
+  if (freed > 0) parts_.log.Info("removed {} bytes of the cache that were not in use", freed);
+}
+
+Task<void> BindService::Restore(bool taken_over) {
+  auto load = [&] { return table_.Load(); };
+  const std::vector<MountRecord> records = co_await parts_.blocking.Run(parts_.engine, std::move(load));
+  const std::vector<MountPoint> points = co_await parts_.blocking.Run(parts_.engine, &ReadMountPoints);
+  for (const MountRecord& record : records) {
+    try {
+      co_await RestoreOne(record, taken_over, points);
+    } catch (const Error& error) {
+      parts_.log.Error("cannot bind '{}' as '{}' again: {}; its readers get EIO", record.image, record.fsid,
+                       error.message());
+    }
+  }
+}
+
+Task<void> BindService::RestoreOne(MountRecord record, bool taken_over, const std::vector<MountPoint>& points) {
+  Layouts layouts;
+  uint64_t bootstrap_size = 0;
+  BackendSecrets secrets;
+  auto load = [&] {
+    const std::vector<std::byte> bootstrap = images_.Get(record.bootstrap);
+    bootstrap_size = bootstrap.size();
+    layouts = LayoutsOf(bootstrap, record.inlined_id);
+    secrets = table_.LoadSecrets(record);
+  };
+  co_await parts_.blocking.Run(parts_.engine, std::move(load));
+  auto binding = MakeBinding(record, layouts, bootstrap_size, std::move(secrets));
+  co_await door_.Bind(binding);
+  const Name name(record.domain, record.fsid);
+  const auto entry = entries_.try_emplace(name).first;
+  entry->second.record = std::move(record);
+  entry->second.binding = std::move(binding);
+  entry->second.inherited = taken_over;
+  const MountRecord& kept = entry->second.record;
+  if (IsMounted(points, kept) && !taken_over) {
+    parts_.log.Error(
+        "{} was mounted while nobody kept /dev/cachefiles: its readers get EIO; unmount and mount it again",
+        entry->second.binding->Name());
+  }
+  if (kept.mountpoint.empty()) co_return;
+  entry->second.state = api::MountState::kMounted;
+  const bool in_use = co_await IsInUse(entry->second, points);
+  if (!in_use) co_await Remove(entry);
+}
+
+api::BindingInfo BindService::BindingInfoOf(const Entry& entry) const {
+  api::BindingInfo info;
+  info.image = entry.record.image;
+  info.fsid = entry.record.fsid;
+  info.domain = entry.record.domain;
+  info.mountpoint = entry.record.mountpoint;
+  info.open = door_.IsOpen(entry.binding->Key());
+  for (const auto& layout : entry.binding->blobs) info.blobs.push_back(layout->id().hex());
+  info.since = entry.record.since;
+  return info;
+}
+
+}  // namespace sluice::daemon
