@@ -9,13 +9,14 @@
 namespace sluice::daemon {
 namespace {
 
-TEST_CASE("mountinfo lines give path, type, source and options of the file system, with escapes undone and optional fields passed over") {
+TEST_CASE(
+    "mountinfo lines give path, type, source and options of the file system, with escapes undone and optional fields "
+    "passed over") {
   const auto points = ParseMountInfo(
       "36 35 98:0 / /mnt\\040one rw,noatime master:1 shared:7 - ext3 /dev/root rw,errors=continue\n"
       "42 27 0:39 / /a\\134b\\011c ro,nodev - erofs /var/lib/x/bootstrap ro,user_xattr\n");
-  CHECK(points ==
-        std::vector<MountPoint>{{"/mnt one", "ext3", "/dev/root", "rw,errors=continue"},
-                                {"/a\\b\tc", "erofs", "/var/lib/x/bootstrap", "ro,user_xattr"}});
+  CHECK(points == std::vector<MountPoint>{{"/mnt one", "ext3", "/dev/root", "rw,errors=continue"},
+                                          {"/a\\b\tc", "erofs", "/var/lib/x/bootstrap", "ro,user_xattr"}});
 }
 
 TEST_CASE("a backslash that begins no escape stays") {

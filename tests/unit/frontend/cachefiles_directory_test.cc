@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel's cache on a real file system; the kernel is played by a device that removes what is not in use.
 #include <fcntl.h>
+#include <sys/stat.h>  // for utimensat
 #include <unistd.h>
 
 #include <catch2/catch.hpp>

@@ -141,7 +141,7 @@ TEST_CASE("whatever the kernel and its readers do, right bytes are read, also by
         options.rounds_up = env.rng().Chance(50);
         co_await Run(env, options, false);
       },
-      20);
+      12);
 }
 
 TEST_CASE("whatever the backend and the disk do, nobody reads wrong bytes or waits for ever") {
@@ -150,7 +150,7 @@ TEST_CASE("whatever the backend and the disk do, nobody reads wrong bytes or wai
         const ModelOptions options;
         co_await Run(env, options, true);
       },
-      20);
+      12);
 }
 
 }  // namespace

@@ -82,6 +82,7 @@ std::vector<ObjectKey> Rig::KeysOf(const Binding& binding) const {
 }
 
 Task<int> Rig::Mount(std::string fsid) {
+  const runtime::Permit alone = co_await mounting_.Acquire(1);
   for (const ObjectKey& key : KeysOf(*bindings_.at(fsid))) {
     if (mounted_[key]++ > 0) continue;
     const int error = co_await kernel.Acquire(key);
@@ -91,6 +92,7 @@ Task<int> Rig::Mount(std::string fsid) {
 }
 
 Task<void> Rig::Unmount(std::string fsid) {
+  const runtime::Permit alone = co_await mounting_.Acquire(1);
   for (const ObjectKey& key : KeysOf(*bindings_.at(fsid))) {
     if (--mounted_[key] == 0) co_await kernel.Withdraw(key);
   }

@@ -13,6 +13,7 @@
 #include "cachefiles_model.h"
 #include "fake_source.h"
 #include "frontend/cachefiles/door.h"
+#include "runtime/semaphore.h"
 #include "support/engines.h"
 
 namespace sluice::frontend::cachefiles::testing {
@@ -60,6 +61,7 @@ class Rig {
   std::map<std::string, std::shared_ptr<const Binding>> bindings_;  // by fsid
   std::map<std::string, std::vector<std::byte>> bootstraps_;
   std::map<ObjectKey, int> mounted_;  // users of objects: EROFS shares them in a domain
+  runtime::Semaphore mounting_{1};    // who mounts waits until the objects that others acquire are there
 
  public:
   // What the rig's daemon consists of; none while it is down.
