@@ -309,14 +309,9 @@ RegistryConfig ParseRegistry(ConfigObject& from) {
     config.user = pair.substr(0, colon);
     config.password = Secret(std::string_view(pair).substr(colon + 1));
   }
-  const std::string blob_scheme = ParseScheme(from, "blob_url_scheme");
-  const std::string blob_host = from.Text("blob_redirected_host");
-  if (!blob_scheme.empty() || !blob_host.empty()) {
-    const std::string origin = config.registry.origin().ToString();
-    config.blobs_at = ParseServer(blob_scheme.empty() ? config.registry.origin().scheme : blob_scheme,
-                                  blob_host.empty() ? origin.substr(origin.find("://") + 3) : blob_host,
-                                  from.where() + ".blob_redirected_host");
-  }
+  config.blob_scheme = ParseScheme(from, "blob_url_scheme");
+  config.blob_host = from.Text("blob_redirected_host");
+  if (!config.blob_host.empty()) ParseServer("http", config.blob_host, from.where() + ".blob_redirected_host");
   return config;
 }
 

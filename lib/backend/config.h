@@ -73,8 +73,10 @@ struct RegistryConfig {
   std::string repository;  // "library/ubuntu"
   std::string user;        // empty: no credentials
   Secret password;
-  Secret token;                       // a bearer token, sent as it is
-  std::optional<http::Url> blobs_at;  // blobs come from this scheme and host instead
+  Secret token;  // a bearer token, sent as it is
+  // Where redirects to blobs lead: in place of the scheme and host that the registry names.  Empty: not changed.
+  std::string blob_scheme;
+  std::string blob_host;
 };
 
 // A server that has the same blobs under the same paths.
@@ -112,7 +114,7 @@ struct BackendConfig {
 
 constexpr uint64_t kMaxBackendConfigBytes = 1 * kMiB;
 
-// A backend configuration file (sluice-backend(5)): JSON when it begins with '{', else TOML.  `what` names it in
+// A backend configuration file (docs/backends.md): JSON when it begins with '{', else TOML.  `what` names it in
 // messages.  Throws kInvalidArgument with the name of the key, never with its value, for anything that is not
 // understood to the last key; kUnsupported for options of nydusd that have no meaning here.
 BackendConfig ParseBackendConfig(std::string_view text, std::string_view what);

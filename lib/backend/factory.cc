@@ -22,10 +22,10 @@ namespace {
 
 constexpr uint64_t kMaxPemBytes = 4 * kMiB;  // a bundle of all authorities that there are has some 200 KiB
 
-Task<std::string> ReadPem(runtime::Engine& engine, std::string path) {
+Task<std::string> ReadText(runtime::Engine& engine, std::string path, uint64_t most) {
   runtime::File file = co_await runtime::File::Open(engine, path, O_RDONLY);
   const uint64_t size = co_await file.Size();
-  if (size > kMaxPemBytes) Throw(Errc::kLimit, "'{}' has {} bytes, more than {}", path, size, kMaxPemBytes);
+  if (size > most) Throw(Errc::kLimit, "'{}' has {} bytes, more than {}", path, size, most);
   std::string text(size, '\0');
   co_await file.ReadExactly(std::as_writable_bytes(std::span(text)), 0);
   co_return text;
@@ -35,12 +35,12 @@ Task<std::shared_ptr<const http::TlsOptions>> ReadTls(runtime::Engine& engine, c
   auto tls = std::make_shared<http::TlsOptions>();
   tls->verify = config.verify_tls;
   for (const std::string& path : config.ca_files) {
-    tls->extra_ca += co_await ReadPem(engine, path);
+    tls->extra_ca += co_await ReadText(engine, path, kMaxPemBytes);
     tls->extra_ca += '\n';
   }
   if (!config.client_cert_file.empty()) {
-    tls->client_cert = co_await ReadPem(engine, config.client_cert_file);
-    tls->client_key = co_await ReadPem(engine, config.client_key_file);
+    tls->client_cert = co_await ReadText(engine, config.client_cert_file, kMaxPemBytes);
+    tls->client_key = co_await ReadText(engine, config.client_key_file, kMaxPemBytes);
   }
   co_return tls;
 }
@@ -95,6 +95,11 @@ RemoteBackend::Options MakeObjectStore(const Services& services, const ObjectSto
 
 }  // namespace
 
+Task<BackendConfig> LoadBackendConfig(runtime::Engine& engine, std::string path) {
+  const std::string text = co_await ReadText(engine, path, kMaxBackendConfigBytes);
+  co_return ParseBackendConfig(text, "'" + path + "'");
+}
+
 Task<RequestOptions> ReadRequestOptions(Services services, RemoteConfig config) {
   RequestOptions request;
   request.connect.tls = co_await ReadTls(services.engine, config);
@@ -117,15 +122,16 @@ Task<std::unique_ptr<Backend>> MakeBackend(Services services, BackendConfig conf
     co_return std::make_unique<LocalDiskBackend>(std::move(*disk));
 
   const RequestOptions request = co_await ReadRequestOptions(services, config.remote);
+  if (std::holds_alternative<RegistryConfig>(config.place))
+    Throw(Errc::kUnsupported, "a registry as a configured backend");
   RemoteBackend::Options options;
   if (const auto* http = std::get_if<HttpConfig>(&config.place)) {
     options = MakeHttp(services, *http, config.remote, request);
-  } else if (const auto* store = std::get_if<ObjectStoreConfig>(&config.place)) {
-    options = MakeObjectStore(services, *store, config.remote, request);
   } else {
-    Throw(Errc::kUnsupported, "a registry as a configured backend");
+    options = MakeObjectStore(services, std::get<ObjectStoreConfig>(config.place), config.remote, request);
   }
   options.retry.tries = config.remote.retries + 1;
+  options.hedge = config.remote.hedge;
   co_return std::make_unique<RemoteBackend>(std::move(services), std::move(options));
 }
 

@@ -2,14 +2,15 @@
 #include "backend/remote.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
 #include "backend/explaining_transport.h"
+#include "backend/fill.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "http/fetch.h"
+#include "http/hedge.h"
 #include "http/redirect.h"
 
 namespace sluice::backend {
@@ -34,7 +35,9 @@ struct RemoteBackend::State {
   http::RedirectingTransport redirecting;
   ExplainingTransport explaining;
   http::Transport& transport;
-  std::vector<http::Origin> origins;  // of the endpoints
+  // Of the endpoints.
+  std::vector<http::Origin> origins;
+  std::vector<http::Latencies> latencies{options.endpoints.size()};  // from the request to the header of the answer
 };
 
 namespace {
@@ -63,6 +66,7 @@ class RemoteSource final : public BlobSource {
   template <typename F>
   Task<void> Ask(F& use, RetryAdvice& advice);
   Task<void> Begin(size_t endpoint, ClientRequest request, ByteRange range, Answer& answer, RetryAdvice& advice);
+  Task<void> Fetch(size_t endpoint, ClientRequest request, uint64_t offset, MutableBytes dst, RetryAdvice& advice);
 
   const std::shared_ptr<RemoteBackend::State> state_;
   const BlobId id_;
@@ -119,7 +123,7 @@ Task<void> RemoteSource::Ask(F& use, RetryAdvice& advice) {
 
 Task<void> RemoteSource::ReadAt(uint64_t offset, MutableBytes dst) {
   auto fetch = [this, offset, dst](size_t endpoint, ClientRequest request, RetryAdvice& advice) {
-    return http::FetchRange(state_->transport, std::move(request), offset, dst, identities_[endpoint], &advice);
+    return Fetch(endpoint, std::move(request), offset, dst, advice);
   };
   auto attempt = [this, &fetch](RetryAdvice& advice) { return Ask(fetch, advice); };
   co_await http::WithRetry(state_->services.engine, state_->services.rng, state_->options.retry, std::move(attempt));
@@ -137,9 +141,26 @@ Task<RemoteSource::Answer> RemoteSource::OpenAnswer(ByteRange range) {
 
 Task<void> RemoteSource::Begin(size_t endpoint, ClientRequest request, ByteRange range, Answer& answer,
                                RetryAdvice& advice) {
-  answer.stream =
-      co_await http::OpenRange(state_->transport, std::move(request), range, identities_[endpoint], &advice);
+  runtime::Engine& engine = state_->services.engine;
+  http::Latencies& latencies = state_->latencies[endpoint];
+  auto open = [&] { return http::OpenRange(state_->transport, request, range, identities_[endpoint], &advice); };
+  const TimePoint start = engine.Now();
+  const std::optional<Duration> usual = state_->options.hedge ? latencies.P95() : std::nullopt;
+  if (usual) {
+    answer.stream = co_await http::Hedged(engine, *usual, std::move(open));
+  } else {
+    answer.stream = co_await open();
+  }
+  latencies.Add(engine.Now() - start);
   answer.endpoint = endpoint;
+}
+
+Task<void> RemoteSource::Fetch(size_t endpoint, ClientRequest request, uint64_t offset, MutableBytes dst,
+                               RetryAdvice& advice) {
+  Answer answer;
+  const ByteRange range{offset, dst.size()};
+  co_await Begin(endpoint, std::move(request), range, answer, advice);
+  co_await Fill(*answer.stream, dst);
 }
 
 void RemoteSource::ReportFailure(size_t endpoint, const Error& error) {
@@ -158,8 +179,6 @@ class RemoteStream final : public BlobStream {
   Task<void> Read(MutableBytes dst) override;
 
  private:
-  Task<void> ReadOn(MutableBytes dst);
-
   RemoteSource& source_;
   const ByteRange range_;
   RemoteSource::Answer answer_;
@@ -172,7 +191,7 @@ Task<void> RemoteStream::Read(MutableBytes dst) {
   if (answer_.stream == nullptr) answer_ = co_await source_.OpenAnswer(range_);
   std::optional<Error> error;
   try {
-    co_await ReadOn(dst);
+    co_await Fill(*answer_.stream, dst);
   } catch (const Error& e) {
     error = e;
   }
@@ -181,19 +200,6 @@ Task<void> RemoteStream::Read(MutableBytes dst) {
     throw *error;
   }
   broken_ = false;
-}
-
-Task<void> RemoteStream::ReadOn(MutableBytes dst) {
-  http::RangeStream& stream = *answer_.stream;
-  SLUICE_CHECK(dst.size() <= range_.length - stream.received(), "a stream is asked for more than it was opened for");
-  while (!dst.empty()) {
-    const size_t got = co_await stream.ReadSome(dst);
-    dst = dst.subspan(got);
-  }
-  if (stream.received() < range_.length) co_return;
-  // Nothing may follow; and an answer that was read to its end leaves its connection for the next one.
-  std::array<std::byte, 1> beyond;
-  co_await stream.ReadSome(beyond);
 }
 
 std::unique_ptr<BlobStream> RemoteSource::OpenStream(uint64_t offset, uint64_t length) {

@@ -21,6 +21,7 @@ class RemoteBackend final : public Backend {
     // Of one read.  A stop request (the reader's deadline) ends it earlier.
     http::RetryPolicy retry;
     std::string description;  // for messages: "s3://bucket/prefix", without secrets
+    bool hedge = false;       // a second request when the first takes longer than 95 of 100 do
     bool explain = false;     // what object stores say when they refuse a request becomes part of the message
   };
   RemoteBackend(Services services, Options options);

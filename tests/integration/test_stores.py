@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from support.oss import REGION, Oss
 from support.programs import BUILD, run
 
 READ_BLOB = BUILD / "tests" / "unit" / "backend" / "read_blob"
@@ -110,3 +111,37 @@ def test_keys_come_from_the_credentials_file(read, swift, work, profile):
 def test_without_keys_the_places_are_named(read):
     error = read(access_key_id=None, access_key_secret=None, expect=1)
     assert error.startswith("not-found: ") and "AWS_ACCESS_KEY_ID" in error and "anonymous" in error
+
+
+@pytest.fixture
+def oss():
+    with Oss() as server:
+        yield server
+
+
+def oss_config(server, path, **changes):
+    config = {"scheme": "http", "endpoint": f"localhost:{server.port}", "bucket_name": server.bucket, "object_prefix": PREFIX,
+              "access_key_id": server.access_key_id, "access_key_secret": server.access_key_secret, "retry_limit": 0, **changes}
+    path.write_text(json.dumps({"type": "oss", "config": config}))
+    return path
+
+
+@pytest.mark.parametrize("hosted", [True, False])
+@pytest.mark.parametrize("region, version", [(None, 1), (REGION, 4)])
+def test_oss_accepts_our_signatures(oss, work, region, version, hosted):
+    oss.objects[PREFIX + ID] = CONTENT
+    changes = {"region": region} if region else {}
+    path = oss_config(oss, work / "oss.json", virtual_hosted=hosted, **changes)
+    result = run([READ_BLOB, path, ID, 1000, 70_000], text=False, errors=None)
+    assert result.stdout == CONTENT[1000:71_000]
+    assert oss.versions == {version}
+
+
+@pytest.mark.parametrize("region", [None, REGION])
+def test_oss_says_why_it_refuses(oss, work, region):
+    oss.objects[PREFIX + ID] = CONTENT
+    changes = {"region": region} if region else {}
+    path = oss_config(oss, work / "oss.json", **changes)
+    assert "RequestTimeTooSkewed" in run([READ_BLOB, path, ID, 0, 1, -3600], expect=1).stderr
+    path = oss_config(oss, work / "oss.json", **{**changes, "access_key_secret": "wrong"})
+    assert "SignatureDoesNotMatch" in run([READ_BLOB, path, ID, 0, 1], expect=1).stderr

@@ -150,11 +150,10 @@ TEST_CASE("registries are configured as nydusd's are") {
   CHECK(config.repository == "library/ubuntu");
   CHECK(config.user == "me");
   CHECK(config.password.Reveal() == "sec:ret");
-  REQUIRE(config.blobs_at);
-  CHECK(config.blobs_at->ToString() == "https://cdn/");
+  CHECK(config.blob_scheme == "https");
+  CHECK(config.blob_host == "cdn");
   const std::string plain = R"({"type":"registry","config":{"host":"reg:5000","repo":"r")";
-  CHECK_FALSE(Place<RegistryConfig>(plain + "}}").blobs_at);
-  CHECK(Place<RegistryConfig>(plain + R"(,"blob_url_scheme":"http"}})").blobs_at->ToString() == "http://reg:5000/");
+  CHECK(Place<RegistryConfig>(plain + "}}").blob_host.empty());
   CHECK(Place<RegistryConfig>(plain + R"(,"registry_token":"t"}})").token.Reveal() == "t");
 }
 
@@ -183,6 +182,7 @@ TEST_CASE("a configuration that is not understood to the last key is refused, an
       {R"({"type":"registry","config":{"host":"h","repo":"../x"}})", "repo"},
       {R"({"type":"registry","config":{"host":"h","repo":"a//x"}})", "repo"},
       {R"({"type":"registry","config":{"host":"h/p","repo":"x"}})", "host"},
+      {R"({"type":"registry","config":{"host":"h","repo":"x","blob_redirected_host":"a/b"}})", "blob_redirected_host"},
       {R"({"type":"registry","config":{"host":"h","repo":"x","auth":"bm9jb2xvbg=="}})", "auth"},
       {R"({"type":"s3","config":{"bucket_name":"b"}})", "region"},
       {S3(R"(,"timeout":0)"), "timeout"},
