@@ -16,7 +16,7 @@ _sluice() {
     done
 
     case $prev in
-        --socket | --output-json | --digestfile | --authfile | --backend-config)
+        --socket | --output-json | --digestfile | --push-blobs | --authfile | --backend-config)
             _filedir
             return
             ;;
@@ -32,7 +32,7 @@ _sluice() {
     case $command in
         '') COMPREPLY=($(compgen -W 'convert mount umount bind unbind list status --help --version' -- "$cur")); return ;;
         convert)
-            options='--chunk-size --compressor --level --digester --platform --jobs --output-json --digestfile --progress
+            options='--chunk-size --compressor --level --digester --platform --jobs --output-json --digestfile --push-blobs --progress
                      --quiet --help'
             ;;
         mount) options='--socket --frontend --tls-verify --creds --authfile --cert-dir --backend-config --help' ;;

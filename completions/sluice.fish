@@ -48,6 +48,8 @@ complete --command sluice --condition '__fish_seen_subcommand_from convert' --lo
     --description 'Write a report'
 complete --command sluice --condition '__fish_seen_subcommand_from convert' --long digestfile --require-parameter --force-files \
     --description 'Write the digest'
+complete --command sluice --condition '__fish_seen_subcommand_from convert' --long push-blobs --require-parameter --force-files \
+    --description 'Put the blobs into an object store, too'
 complete --command sluice --condition '__fish_seen_subcommand_from convert' --long progress --exclusive --arguments 'auto plain tty json' \
     --description 'How progress is shown'
 complete --command sluice --condition '__fish_seen_subcommand_from convert' --long quiet --description 'Print only the digest'

@@ -45,6 +45,7 @@ _sluice() {
             '--jobs=[Threads]:number:' \
             '--output-json=[Write a report]:file:_files' \
             '--digestfile=[Write the digest]:file:_files' \
+            '--push-blobs=[Put the blobs into an object store, too]:place:_files' \
             '--progress=[How progress is shown]:style:(auto plain tty json)' \
             '--quiet[Print only the digest]' \
             '1:source:_sluice_reference oci oci-archive docker-archive rootfs tar' \

@@ -20,6 +20,7 @@
 #include "oci/image_target.h"
 #include "oci/reference.h"
 #include "progress.h"
+#include "pushing_target.h"
 #include "signal_hold.h"
 #include "text.h"
 
@@ -39,6 +40,7 @@ struct Options {
   size_t jobs = std::min(convert::DefaultJobs(), kMaxJobs);
   std::string output_json;
   std::string digestfile;
+  std::string push_blobs;
   std::string progress = "auto";
   bool quiet = false;
 };
@@ -152,7 +154,9 @@ void Convert(const Options& options) {
   if (!options.platform.empty()) platform = oci::Platform::Parse(options.platform);
 
   const std::unique_ptr<oci::ImageSource> source = oci::OpenImage(oci::Reference::Parse(options.source), platform);
-  const std::unique_ptr<oci::ImageTarget> target = oci::CreateTarget(oci::Reference::Parse(options.target));
+  std::unique_ptr<oci::ImageTarget> target = oci::CreateTarget(oci::Reference::Parse(options.target));
+  if (!options.push_blobs.empty())
+    target = std::make_unique<PushingTarget>(std::move(target), options.push_blobs, signals);
   Interruptible observer(*progress, signals);
   const convert::ConvertReport report = convert::Convert(*source, *target, convert_options, observer);
 
@@ -196,6 +200,12 @@ void AddConvertCommand(CLI::App& app) {
   command->add_option("--output-json", options->output_json, "Write a report to this file")->type_name("FILE");
   command->add_option("--digestfile", options->digestfile, "Write the digest of the new manifest to this file")
       ->type_name("FILE");
+  command
+      ->add_option(
+          "--push-blobs", options->push_blobs,
+          "Put the blobs into this object store, too: s3://BUCKET[/PREFIX], oss://BUCKET[/PREFIX] or a backend "
+          "configuration file")
+      ->type_name("PLACE");
   command->add_option("--progress", options->progress, "Form of the progress on stderr")
       ->check(CLI::IsMember({"auto", "plain", "tty", "json"}))
       ->capture_default_str();

@@ -74,7 +74,7 @@ uint32_t BlobBuilder::AppendChunk(const ChunkBatch::Item& item) {
 
 void BlobBuilder::Write(ConstBytes bytes) {
   if (bytes.empty()) return;
-  if (!writer_) writer_ = target_.NewBlob();
+  if (!writer_) writer_ = target_.NewChunkBlob();
   writer_->Write(bytes);
 }
 

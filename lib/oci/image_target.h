@@ -35,6 +35,8 @@ class ImageTarget {
 
   // One at a time; it does not outlive the target.
   virtual std::unique_ptr<BlobWriter> NewBlob() = 0;
+  // The same for a blob of chunks: what is read on demand, and may be kept elsewhere too.
+  virtual std::unique_ptr<BlobWriter> NewChunkBlob() { return NewBlob(); }
   StoredBlob PutBlob(ConstBytes bytes);
 
   // Stores the manifest and makes the tag of the reference name it, replacing an image that had the tag.  The blobs

@@ -188,8 +188,9 @@ class Swift:
     def get(self, bucket, key):
         return self._native("GET", bucket, key)[1]
 
-    def delete(self, bucket, key):
-        self._native("DELETE", bucket, key)
+    def timestamp(self, bucket, key):
+        """When the object was written; another one for each write."""
+        return self._native("HEAD", bucket, key)[0].getheader("X-Timestamp")
 
     def keys(self, bucket):
         return [entry["name"] for entry in json.loads(self._native("GET", bucket, query="?format=json")[1])]

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Writes an image and puts its blobs of chunks into an object store as well: what --push-blobs does.
+
+#include <memory>
+#include <string>
+
+#include "oci/image_target.h"
+#include "signal_hold.h"
+
+namespace sluice::tools {
+
+class PushingTarget final : public oci::ImageTarget {
+ public:
+  // `place`: "s3://BUCKET[/PREFIX]", "oss://BUCKET[/PREFIX]" or the path of a backend configuration file.  A blob is on
+  // disk once more, in TMPDIR or /var/tmp, until it is in the store.  `inner` and `signals` outlive the target.  Throws
+  // kInvalidArgument, and the errors of reading files.
+  PushingTarget(std::unique_ptr<oci::ImageTarget> inner, const std::string& place, const SignalHold& signals);
+  ~PushingTarget() override;
+
+  std::unique_ptr<oci::BlobWriter> NewBlob() override { return inner_->NewBlob(); }
+  // Its Finish() ends when the store has the blob.
+  std::unique_ptr<oci::BlobWriter> NewChunkBlob() override;
+  oci::Descriptor Commit(const oci::Manifest& manifest, const oci::Platform& platform) override;
+
+ private:
+  class Store;
+  class Writer;
+  const std::unique_ptr<oci::ImageTarget> inner_;
+  const std::unique_ptr<Store> store_;
+};
+
+}  // namespace sluice::tools
