@@ -32,7 +32,7 @@ long Milliseconds(Duration duration) noexcept {
 void Append(FieldList& list, const std::string& line) {
   curl_slist* const longer = curl_slist_append(list.get(), line.c_str());
   if (longer == nullptr) Throw(Errc::kLimit, "libcurl: no memory for a header field");
-  list.release();
+  static_cast<void>(list.release());  // it is the beginning of `longer` now
   list.reset(longer);
 }
 

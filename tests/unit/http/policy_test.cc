@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// When is asked again, whom, how often and how fast: with the simulator's time and seeded chance.
+// When is asked again, whom and how often: with the simulator's time and seeded chance.
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -9,7 +9,6 @@
 #include "http/hedge.h"
 #include "http/host_health.h"
 #include "http/retry.h"
-#include "http/throttle.h"
 #include "runtime/combine.h"
 #include "support/engines.h"
 #include "support/scripted_transport.h"
@@ -364,73 +363,6 @@ TEST_CASE("the latency that 95 of 100 requests stay below") {
   CHECK(latencies.P95() == Duration(1ms));
   for (int i = 1; i <= 1000; ++i) latencies.Add(i % 10 == 0 ? 1s : 1ms);
   CHECK(latencies.P95() == Duration(1s));
-}
-
-TEST_CASE("a bucket lets through what it has saved, then its rate") {
-  const auto body = [](TestEnv& env) -> Task<void> {
-    TokenBucket bucket(env.engine(), 1000, 500);
-    const TimePoint start = env.engine().Now();
-    const auto passed = [&] { return env.engine().Now() - start; };
-    co_await bucket.Take(500);
-    CHECK(passed() == 0ms);
-    for (int i = 0; i < 10; ++i) co_await bucket.Take(100);
-    CHECK(passed() >= 1s);
-    CHECK(passed() <= 1s + kSlack);
-    // More than it ever holds is had for a full bucket; the next one pays.
-    co_await bucket.Take(3000);
-    CHECK(passed() <= 1500ms + 2 * kSlack);
-    co_await bucket.Take(1);
-    CHECK(passed() >= 4s);
-    CHECK(passed() <= 4001ms + 4 * kSlack);
-  };
-  test::RunOnSimulator(body, kSeeds);
-}
-
-TEST_CASE("takers of a bucket are served in order, and who leaves takes nothing") {
-  const auto body = [](TestEnv& env) -> Task<void> {
-    TokenBucket bucket(env.engine(), 1000, 1000);
-    co_await bucket.Take(1000);
-    std::vector<int> order;
-    const auto take = [&](int name, uint64_t amount) -> Task<void> {
-      co_await bucket.Take(amount);
-      order.push_back(name);
-    };
-    runtime::Scope scope(env.engine(), "leaves");
-    scope.Spawn(take(0, 1000));
-    runtime::Scope rest(env.engine(), "stay");
-    rest.Spawn(take(1, 900));
-    rest.Spawn(take(2, 1));
-    co_await runtime::Sleep(env.engine(), 500ms);
-    scope.RequestStop();
-    co_await scope.Join();
-    co_await rest.Join();
-    CHECK(order == std::vector<int>{1, 2});
-  };
-  test::RunOnSimulator(body, kSeeds);
-}
-
-TEST_CASE("a bucket without a rate never waits") {
-  const auto body = [](TestEnv& env) -> Task<void> {
-    BackgroundThrottle throttle(env.engine(), 0, 0);
-    const TimePoint start = env.engine().Now();
-    for (int i = 0; i < 1000; ++i) co_await throttle.Admit(UINT64_MAX);
-    CHECK(env.engine().Now() == start);
-  };
-  test::RunOnSimulator(body, 1);
-}
-
-TEST_CASE("background requests are limited in bytes and in number") {
-  const auto body = [](TestEnv& env) -> Task<void> {
-    BackgroundThrottle bytes(env.engine(), 1000, 0);
-    TimePoint start = env.engine().Now();
-    for (int i = 0; i < 4; ++i) co_await bytes.Admit(1000);
-    CHECK(env.engine().Now() - start >= 2900ms);
-    BackgroundThrottle requests(env.engine(), 0, 10);
-    start = env.engine().Now();
-    for (int i = 0; i < 31; ++i) co_await requests.Admit(1);
-    CHECK(env.engine().Now() - start >= 1900ms);
-  };
-  test::RunOnSimulator(body, kSeeds);
 }
 
 }  // namespace

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "http/throttle.h"
+#include "runtime/token_bucket.h"
 
 #include <algorithm>
 #include <chrono>
 
 #include "runtime/timer.h"
 
-namespace sluice::http {
-
-using runtime::Task;
+namespace sluice::runtime {
 
 namespace {
 
@@ -16,18 +14,18 @@ double InSeconds(Duration duration) noexcept { return std::chrono::duration<doub
 
 }  // namespace
 
-TokenBucket::TokenBucket(runtime::Engine& engine, uint64_t rate, uint64_t burst)
+TokenBucket::TokenBucket(Engine& engine, uint64_t rate, uint64_t burst)
     : engine_(engine), rate_(rate), burst_(burst), tokens_(static_cast<double>(burst)), filled_at_(engine.Now()) {}
 
 Task<void> TokenBucket::Take(uint64_t amount) {
   if (rate_ == 0) co_return;
-  const runtime::Permit turn = co_await turn_.Acquire(1);
+  const Permit turn = co_await turn_.Acquire(1);
   Refill();
   // What is there above zero is enough to begin; the rest is a debt, so that any amount can be had.
   const double wanted = std::min(static_cast<double>(amount), static_cast<double>(burst_));
   if (tokens_ < wanted) {
     const double seconds = (wanted - tokens_) / static_cast<double>(rate_);
-    co_await runtime::Sleep(engine_, std::chrono::ceil<Duration>(std::chrono::duration<double>(seconds)));
+    co_await Sleep(engine_, std::chrono::ceil<Duration>(std::chrono::duration<double>(seconds)));
     Refill();
   }
   tokens_ -= static_cast<double>(amount);
@@ -40,4 +38,4 @@ void TokenBucket::Refill() {
   filled_at_ = now;
 }
 
-}  // namespace sluice::http
+}  // namespace sluice::runtime
