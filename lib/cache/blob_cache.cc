@@ -126,6 +126,8 @@ Task<void> BlobCache::Fly(ChunkSpan run) {
 // One flight that nobody has asked for.  Memory first, claims after: what is claimed is on its way, and a reader waits
 // for it.
 Task<void> BlobCache::FlyAhead() {
+  co_await shard_.ahead_bytes.Take(StoredBytes(*layout_, NextRunAhead()).length);
+  co_await shard_.ahead_requests.Take(1);
   runtime::Buffer memory;
   try {
     memory = co_await shard_.background_buffers.Take(fetcher_.MemoryFor(NextRunAhead()));

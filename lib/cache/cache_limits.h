@@ -38,6 +38,8 @@ struct CacheLimits {
   uint64_t demand_step = 8 * kMiB;                   // plain bytes of one demand that are fetched at once
   Duration fetch_timeout = std::chrono::seconds(5);  // of one run and of a reader's step, refetches included
   Duration ahead_pause = std::chrono::seconds(1);    // of fetching ahead, after a failure of it
+  uint64_t ahead_bytes_per_second = 0;               // stored bytes that all blobs of a shard fetch ahead; 0: any
+  uint64_t ahead_requests_per_second = 0;            // the same in requests; of either a second's worth is saved up
   Duration checkpoint_interval = std::chrono::seconds(5);
   uint64_t checkpoint_bytes = 256 * kMiB;  // of new plain bytes: checkpoint before the interval is over
 };

@@ -10,6 +10,7 @@
 #include "runtime/buffer_pool.h"
 #include "runtime/engine.h"
 #include "runtime/offload.h"
+#include "runtime/token_bucket.h"
 
 namespace sluice::cache {
 
@@ -29,13 +30,17 @@ struct CacheShard {
         offload(the_offload),
         limits(the_limits),
         demand_buffers(the_limits.demand_buffers),
-        background_buffers(the_limits.background_buffers) {}
+        background_buffers(the_limits.background_buffers),
+        ahead_bytes(the_engine, the_limits.ahead_bytes_per_second, the_limits.ahead_bytes_per_second + 1),
+        ahead_requests(the_engine, the_limits.ahead_requests_per_second, the_limits.ahead_requests_per_second + 1) {}
 
   runtime::Engine& engine;
   runtime::Offload& offload;
   const CacheLimits limits;
   runtime::BufferPool demand_buffers;
   runtime::BufferPool background_buffers;
+  runtime::TokenBucket ahead_bytes;
+  runtime::TokenBucket ahead_requests;
   DecoderPool decoders;
 };
 

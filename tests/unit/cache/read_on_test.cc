@@ -105,6 +105,28 @@ TEST_CASE("what still waits for memory to be fetched ahead keeps no reader waiti
   });
 }
 
+TEST_CASE("what is fetched ahead keeps to its rate, what a reader waits for does not") {
+  test::RunOnSimulator(
+      [](TestEnv& env) -> Task<void> {
+        CacheLimits limits = SmallLimits();
+        limits.ahead_bytes_per_second = 32 * kKiB;
+        CacheFixture fixture(env, {.chunks = 240}, limits);
+        BlobLease cache = co_await fixture.Open();
+        const TimePoint start = env.engine().Now();
+        for (uint32_t position = 0; position < 40; ++position) co_await cache->Ensure(fixture.Plain(position));
+        CHECK(env.engine().Now() - start < std::chrono::seconds(2));
+        const uint64_t before = cache->stats().fetched_stored_bytes;
+        co_await runtime::Sleep(env.engine(), std::chrono::seconds(4));
+        const uint64_t ahead = cache->stats().fetched_stored_bytes - before;
+        // A second's worth was saved up, and a run may end behind its tokens.
+        CHECK(ahead > 2 * limits.ahead_bytes_per_second);
+        CHECK(ahead < 5 * limits.ahead_bytes_per_second + 2 * limits.background.stored_bytes);
+        CHECK_FALSE(cache->complete());
+        co_await fixture.store.Release(std::move(cache));
+      },
+      8);
+}
+
 TEST_CASE("closing ends what is fetched ahead") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
     CacheFixture fixture(env, {.chunks = 60}, SmallLimits());
