@@ -57,14 +57,15 @@ class RemoteSource final : public BlobSource {
     std::unique_ptr<http::RangeStream> stream;
     size_t endpoint = 0;
   };
-  Task<Answer> OpenAnswer(ByteRange range);
+  // `avoid`: this endpoint is asked last.
+  Task<Answer> OpenAnswer(ByteRange range, std::optional<size_t> avoid);
   void ReportFailure(size_t endpoint, const Error& error);
 
  private:
-  std::vector<size_t> Order() const;
+  std::vector<size_t> Order(std::optional<size_t> avoid) const;
   // Calls use(endpoint, request, advice) for one endpoint after the other until one succeeds.
   template <typename F>
-  Task<void> Ask(F& use, RetryAdvice& advice);
+  Task<void> Ask(F& use, std::optional<size_t> avoid, RetryAdvice& advice);
   Task<void> Begin(size_t endpoint, ClientRequest request, ByteRange range, Answer& answer, RetryAdvice& advice);
   Task<void> Fetch(size_t endpoint, ClientRequest request, uint64_t offset, MutableBytes dst, RetryAdvice& advice);
 
@@ -76,18 +77,20 @@ class RemoteSource final : public BlobSource {
   bool pass_caches_ = false;                      // until an endpoint has given bytes again
 };
 
-std::vector<size_t> RemoteSource::Order() const {
+std::vector<size_t> RemoteSource::Order(std::optional<size_t> avoid) const {
   std::vector<size_t> order = state_->services.health.Order(state_->origins);
-  if (distrusted_) std::stable_partition(order.begin(), order.end(), [&](size_t at) { return at != *distrusted_; });
+  for (const std::optional<size_t> last : {distrusted_, avoid}) {
+    if (last) std::stable_partition(order.begin(), order.end(), [&](size_t at) { return at != *last; });
+  }
   return order;
 }
 
 template <typename F>
-Task<void> RemoteSource::Ask(F& use, RetryAdvice& advice) {
+Task<void> RemoteSource::Ask(F& use, std::optional<size_t> avoid, RetryAdvice& advice) {
   http::HostHealth& health = state_->services.health;
   std::optional<Error> failure;
   size_t failed = 0;  // the endpoint that `failure` is from
-  for (const size_t index : Order()) {
+  for (const size_t index : Order(avoid)) {
     Endpoint& endpoint = *state_->options.endpoints[index];
     bool renewed = false;  // who we are was found out anew
     while (health.Admit(endpoint.origin())) {
@@ -125,16 +128,16 @@ Task<void> RemoteSource::ReadAt(uint64_t offset, MutableBytes dst) {
   auto fetch = [this, offset, dst](size_t endpoint, ClientRequest request, RetryAdvice& advice) {
     return Fetch(endpoint, std::move(request), offset, dst, advice);
   };
-  auto attempt = [this, &fetch](RetryAdvice& advice) { return Ask(fetch, advice); };
+  auto attempt = [this, &fetch](RetryAdvice& advice) { return Ask(fetch, std::nullopt, advice); };
   co_await http::WithRetry(state_->services.engine, state_->services.rng, state_->options.retry, std::move(attempt));
 }
 
-Task<RemoteSource::Answer> RemoteSource::OpenAnswer(ByteRange range) {
+Task<RemoteSource::Answer> RemoteSource::OpenAnswer(ByteRange range, std::optional<size_t> avoid) {
   Answer answer;
   auto open = [this, range, &answer](size_t endpoint, ClientRequest request, RetryAdvice& advice) {
     return Begin(endpoint, std::move(request), range, answer, advice);
   };
-  auto attempt = [this, &open](RetryAdvice& advice) { return Ask(open, advice); };
+  auto attempt = [this, avoid, &open](RetryAdvice& advice) { return Ask(open, avoid, advice); };
   co_await http::WithRetry(state_->services.engine, state_->services.rng, state_->options.retry, std::move(attempt));
   co_return answer;
 }
@@ -173,33 +176,56 @@ void RemoteSource::Distrust() noexcept {
   for (http::ObjectIdentity& identity : identities_) identity = {};
 }
 
+// An answer that breaks is followed by another one for the rest, from another endpoint if there is one.
 class RemoteStream final : public BlobStream {
  public:
-  RemoteStream(RemoteSource& source, ByteRange range) noexcept : source_(source), range_(range) {}
+  RemoteStream(RemoteSource& source, ByteRange range) noexcept : source_(source), rest_(range) {}
   Task<void> Read(MutableBytes dst) override;
 
  private:
+  static constexpr unsigned kMostBreaks = 4;
+
+  // Fills `dst` as far as the present answer goes; the error that ended it.
+  Task<std::optional<Error>> ReadOn(MutableBytes& dst);
+
   RemoteSource& source_;
-  const ByteRange range_;
+  ByteRange rest_;  // that was not given yet
   RemoteSource::Answer answer_;
-  bool broken_ = false;
+  std::optional<size_t> broke_at_;  // the endpoint whose answer broke last
+  unsigned breaks_ = 0;
+  bool ended_ = false;  // after an error, until a read has succeeded
 };
 
 Task<void> RemoteStream::Read(MutableBytes dst) {
-  if (broken_) Throw(Errc::kIo, "{}: the stream broke before", source_.Describe());
-  broken_ = true;
-  if (answer_.stream == nullptr) answer_ = co_await source_.OpenAnswer(range_);
+  if (ended_) Throw(Errc::kIo, "{}: the stream broke before", source_.Describe());
+  ended_ = true;
+  SLUICE_CHECK(dst.size() <= rest_.length, "a stream is asked for more than it was opened for");
+  while (ended_) {
+    if (answer_.stream == nullptr) answer_ = co_await source_.OpenAnswer(rest_, broke_at_);
+    const std::optional<Error> error = co_await ReadOn(dst);
+    if (!error) {
+      ended_ = false;
+      continue;
+    }
+    source_.ReportFailure(answer_.endpoint, *error);
+    broke_at_ = answer_.endpoint;
+    answer_.stream = nullptr;
+    if (!http::IsWorthRetrying(*error) || ++breaks_ > kMostBreaks || rest_.empty()) throw *error;
+  }
+}
+
+Task<std::optional<Error>> RemoteStream::ReadOn(MutableBytes& dst) {
+  const uint64_t before = answer_.stream->received();
   std::optional<Error> error;
   try {
     co_await Fill(*answer_.stream, dst);
   } catch (const Error& e) {
     error = e;
   }
-  if (error) {
-    source_.ReportFailure(answer_.endpoint, *error);
-    throw *error;
-  }
-  broken_ = false;
+  const uint64_t got = answer_.stream->received() - before;
+  rest_ = ByteRange{rest_.offset + got, rest_.length - got};
+  dst = dst.subspan(got);
+  co_return error;
 }
 
 std::unique_ptr<BlobStream> RemoteSource::OpenStream(uint64_t offset, uint64_t length) {

@@ -252,22 +252,49 @@ TEST_CASE("a stream is one request, whose bytes come in order") {
   });
 }
 
-TEST_CASE("a stream that broke gives nothing more") {
+TEST_CASE("a stream that breaks goes on where it was, elsewhere if it can") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
     StoreShard shard(env, [](const ClientRequest& request) {
       ScriptedAnswer answer = GiveRange(request, kContent);
-      answer.cut_at = 50;
+      if (request.url.origin().host == "mirror") answer.cut_at = 50;
+      return answer;
+    });
+    const auto source = co_await Open(shard, kMirrored);
+    const auto stream = source->OpenStream(100, 200);
+    std::string all;
+    for (const size_t size : {40u, 40u, 120u}) {
+      std::vector<std::byte> bytes(size);
+      co_await stream->Read(bytes);
+      all += AsText(bytes);
+    }
+    CHECK(all == kContent.substr(100, 200));
+    const auto& requests = shard.transport.requests();
+    REQUIRE(requests.size() == 2);
+    CHECK(requests[0].url.origin().host == "mirror");
+    CHECK(requests[1].url.origin().host == "origin");
+    CHECK(FieldOf(requests[1], "Range") == "bytes=150-299");
+  });
+}
+
+TEST_CASE("a stream that breaks again and again ends, and then gives nothing more") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    StoreShard shard(env, [](const ClientRequest& request) {
+      ScriptedAnswer answer = GiveRange(request, kContent);
+      answer.cut_at = 10;
       return answer;
     });
     const auto source = co_await Open(shard, Http());
     const auto stream = source->OpenStream(0, 100);
     std::vector<std::byte> bytes(40);
-    co_await stream->Read(bytes);
+    co_await stream->Read(bytes);  // four answers of ten bytes
+    CHECK(AsText(bytes) == kContent.substr(0, 40));
     const Errc first = co_await test::ErrorOf(stream->Read(bytes));
     CHECK(first == Errc::kIo);
+    const size_t asked = shard.transport.requests().size();
+    CHECK(asked == 5);
     const Errc second = co_await test::ErrorOf(stream->Read(bytes));
     CHECK(second == Errc::kIo);
-    CHECK(shard.transport.requests().size() == 1);
+    CHECK(shard.transport.requests().size() == asked);
   });
 }
 
