@@ -104,7 +104,7 @@ Image ParseBootstrap(ConstBytes bootstrap, const ReadOptions& options) {
   Tables tables = ParseTables(bootstrap, options);
   Image image;
   TreeReader reader(bootstrap, tables.super, tables.ext.chunk_size, tables.blobs);
-  reader.Read(&image.tree);
+  reader.Read(&image.tree, nullptr);
   image.prefetch = ParsePrefetch(bootstrap, tables.ext.prefetch_table, reader);
   image.chunk_size = tables.ext.chunk_size;
   image.compression = tables.ext.compression;
@@ -117,12 +117,14 @@ Image ParseBootstrap(ConstBytes bootstrap, const ReadOptions& options) {
 BootstrapSummary ValidateBootstrap(ConstBytes bootstrap, const ReadOptions& options) {
   Tables tables = ParseTables(bootstrap, options);
   TreeReader reader(bootstrap, tables.super, tables.ext.chunk_size, tables.blobs);
-  reader.Read(nullptr);
+  ChunkGroups groups(tables.blobs);
+  reader.Read(nullptr, &groups);
   ParsePrefetch(bootstrap, tables.ext.prefetch_table, reader);
   return {.chunk_size = tables.ext.chunk_size,
           .compression = tables.ext.compression,
           .digester = tables.ext.digester,
           .blobs = std::move(tables.blobs),
+          .chunk_groups = std::move(groups).Take(),
           .inodes = reader.inodes()};
 }
 

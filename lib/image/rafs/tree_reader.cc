@@ -48,7 +48,7 @@ TreeReader::TreeReader(ConstBytes bootstrap, const erofs::SuperBlock& super, uin
   seen_.resize((bootstrap.size() - meta) / erofs::kInodeSlotSize);
 }
 
-void TreeReader::Read(Tree* tree) {
+void TreeReader::Read(Tree* tree, ChunkGroups* groups) {
   const std::string what = "root " + NameOf(super_.root_nid);
   Inode root = ReadInode(super_.root_nid, what);
   if (root.type != FileType::kDirectory) Throw(Errc::kCorrupt, "{}: field 'i_mode' is not that of a directory", what);
@@ -59,7 +59,7 @@ void TreeReader::Read(Tree* tree) {
   while (!pending.empty()) {
     const Directory directory = pending.back();
     pending.pop_back();
-    ReadDirectory(directory, pending, tree);
+    ReadDirectory(directory, pending, tree, groups);
   }
 }
 
@@ -114,7 +114,8 @@ Inode TreeReader::ReadInode(uint64_t nid, std::string_view what) {
   return inode;
 }
 
-void TreeReader::ReadDirectory(const Directory& directory, std::vector<Directory>& pending, Tree* tree) {
+void TreeReader::ReadDirectory(const Directory& directory, std::vector<Directory>& pending, Tree* tree,
+                               ChunkGroups* groups) {
   const std::string what = NameOf(directory.nid);
   const FlatData data = ReadFlat(directory.nid, HeaderAt(directory.nid, what), what);
   std::vector<erofs::DirectoryEntry> entries;
@@ -123,6 +124,7 @@ void TreeReader::ReadDirectory(const Directory& directory, std::vector<Directory
     reader.ReadBlock(data.blocks.subspan(at, kBlockSize), entries);
   if (!data.tail.empty()) reader.ReadBlock(data.tail, entries);
 
+  if (groups != nullptr) groups->BeginDirectory();
   int dots = 0;
   for (const erofs::DirectoryEntry& entry : entries) {
     if (entry.name == "." || entry.name == "..") {
@@ -144,6 +146,7 @@ void TreeReader::ReadDirectory(const Directory& directory, std::vector<Directory
     }
     if (is_new) {
       Inode inode = ReadInode(entry.nid, child);
+      if (groups != nullptr) groups->Add(inode.chunks);
       if (tree != nullptr) tree->Add(std::move(inode));
     }
     if (tree != nullptr) {
