@@ -18,11 +18,12 @@ const ShardServices::Member& ShardServices::Of(const BlobId& id) const {
 }
 
 Layouts LayoutsOf(ConstBytes bootstrap, const std::optional<BlobId>& inlined_id) {
-  const auto summary = image::rafs::ValidateBootstrap(bootstrap, {.inlined_id = inlined_id});
+  auto summary = image::rafs::ValidateBootstrap(bootstrap, {.inlined_id = inlined_id});
   Layouts layouts;
-  for (const image::rafs::Blob& blob : summary.blobs) {
-    image::rafs::RequireServable(blob);
-    layouts.push_back(std::make_shared<const cache::BlobLayout>(blob));
+  for (size_t i = 0; i < summary.blobs.size(); ++i) {
+    image::rafs::RequireServable(summary.blobs[i]);
+    layouts.push_back(
+        std::make_shared<const cache::BlobLayout>(summary.blobs[i], std::move(summary.chunk_groups[i])));
   }
   return layouts;
 }

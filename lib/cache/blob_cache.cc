@@ -12,6 +12,26 @@ namespace sluice::cache {
 using runtime::Lane;
 using runtime::Task;
 
+namespace {
+
+uint64_t Part(uint64_t bytes, double factor, uint64_t most) {
+  return static_cast<uint64_t>(std::min(static_cast<double>(bytes) * factor, static_cast<double>(most)));
+}
+
+// Counts a reader while it waits.
+class Waiting {
+ public:
+  explicit Waiting(uint32_t& count) noexcept : count_(count) { ++count_; }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  ~Waiting() { --count_; }
+
+ private:
+  uint32_t& count_;
+};
+
+}  // namespace
+
 BlobCache::BlobCache(CacheShard& shard, std::shared_ptr<const BlobLayout> layout, std::string data_path,
                      std::optional<MapFile> map_file, ChunkMap map)
     : shard_(shard),
@@ -22,6 +42,7 @@ BlobCache::BlobCache(CacheShard& shard, std::shared_ptr<const BlobLayout> layout
       fetcher_(shard_, *layout_, *this),
       readers_(map_),
       read_ahead_(layout_->plain_size(), shard_.limits.read_ahead),
+      neighbours_(*layout_),
       ready_bytes_(CountReadyBytes()),
       scope_(shard_.engine, "blob cache") {}
 
@@ -41,9 +62,10 @@ BlobStats BlobCache::stats() const noexcept {
 }
 
 bool BlobCache::TryHit(ByteRange plain) noexcept {
-  if (!map_.AreReady(layout_->Covering(plain))) return false;
+  const ChunkSpan want = layout_->Covering(plain);
+  if (!map_.AreReady(want)) return false;
   ++stats_.hits;
-  if (!complete() && read_ahead_.OnDemand(plain)) FetchAhead();
+  if (!complete() && NoteDemand(plain, want)) FetchAhead();
   return true;
 }
 
@@ -66,7 +88,8 @@ Task<void> BlobCache::Ensure(ByteRange plain) {
     Readers::Reader reader(readers_, step);
     StartDemand(step);
     // What this demand tells about the next ones counts once, and after what the reader needs now.
-    if (!std::exchange(noted, true) && read_ahead_.OnDemand(plain)) FetchAhead();
+    const Waiting waiting(waiting_);
+    if (!std::exchange(noted, true) && NoteDemand(plain, want)) FetchAhead();
     try {
       co_await WithTimeout(shard_.engine, deadline - shard_.engine.Now(), reader.Wait());
     } catch (Error& e) {
@@ -81,6 +104,13 @@ Task<void> BlobCache::Ensure(ByteRange plain) {
   }
 }
 
+// True: more has become worth fetching ahead.
+bool BlobCache::NoteDemand(ByteRange plain, ChunkSpan want) {
+  const bool far = fetcher_.distance().in_flight() > 0;
+  if (far) neighbours_.OnRead(want);
+  return read_ahead_.OnDemand(plain) || far;
+}
+
 // The part of `want` that is fetched at once: limits.demand_step plain bytes, but at least one chunk.
 ChunkSpan BlobCache::FirstStep(ChunkSpan want) const noexcept {
   const uint64_t begin = layout_->chunk(want.first).plain_offset;
@@ -90,36 +120,77 @@ ChunkSpan BlobCache::FirstStep(ChunkSpan want) const noexcept {
 
 void BlobCache::StartDemand(ChunkSpan want) {
   while ((want.first = map_.FirstMissing(want)) < want.end) {
-    const ChunkSpan run = RunAt(*layout_, map_, want.first, want.end, shard_.limits.demand);
-    map_.Claim(run);
-    scope_.Spawn(Fly(run));
-    want.first = run.end;
+    FetchOrder order = OrderOf(RunAt(*layout_, map_, want.first, want.end, shard_.limits.demand));
+    order.wanted_end = order.run.end;
+    if (order.run.end == want.end) order.run = GoOn(order.run);
+    map_.Claim(order.run);
+    scope_.Spawn(Fly(order));
+    want.first = order.run.end;
   }
 }
 
+// As much behind a run that readers wait for as the way of the first byte is worth.
+ChunkSpan BlobCache::GoOn(ChunkSpan run) const {
+  const StreamLimits& limits = shard_.limits.stream;
+  const uint64_t ahead = Part(fetcher_.distance().in_flight(), limits.ahead, limits.max_ahead);
+  if (ahead == 0 || shard_.engine.Now() < ahead_not_before_) return run;
+  const RunLimits longer{.plain_bytes = PlainBlocks(*layout_, run).length + limits.plain_bytes,
+                         .stored_bytes = StoredBytes(*layout_, run).length + ahead,
+                         .stored_gap = shard_.limits.demand.stored_gap};
+  return RunAt(*layout_, map_, run.first, map_.count(), longer);
+}
+
+// In pieces when the source is far, all at once when it is near.
+FetchOrder BlobCache::OrderOf(ChunkSpan run) const {
+  FetchOrder order{.run = run, .wanted_end = run.first};
+  if (fetcher_.distance().in_flight() > 0) order.piece = shard_.limits.stream.piece;
+  return order;
+}
+
 void BlobCache::FetchAhead() {
-  if (!has_data() || scope_.stop_requested() || shard_.engine.Now() < ahead_not_before_) return;
-  while (flights_ahead_ < shard_.limits.background_flights && !NextRunAhead().empty()) {
+  const bool far = fetcher_.distance().in_flight() > 0;
+  const uint32_t flights = far ? shard_.limits.stream.flights : shard_.limits.background_flights;
+  // Asked again after each: a flight may fail before it ever waits.
+  const auto may_fly = [&] {
+    return has_data() && !scope_.stop_requested() && shard_.engine.Now() >= ahead_not_before_ &&
+           flights_ahead_ < flights;
+  };
+  while (may_fly() && !NextRunAhead().empty()) {
     ++flights_ahead_;
     scope_.Spawn(FlyAhead());
   }
 }
 
-ChunkSpan BlobCache::NextRunAhead() const noexcept {
+// Where readers go on in order; else, while a reader waits for the way that its bytes have, what may be next.
+ChunkSpan BlobCache::NextRunAhead() const {
   for (size_t stream = 0; stream < ReadAhead::kStreams; ++stream) {
     const ChunkSpan window = layout_->Covering(read_ahead_.Window(stream));
     const uint32_t first = map_.FirstMissing(window);
     if (first < window.end) return RunAt(*layout_, map_, first, window.end, shard_.limits.background);
   }
-  return {};
+  const uint64_t in_flight = fetcher_.distance().in_flight();
+  if (waiting_ == 0 || in_flight == 0) return {};
+  const StreamLimits& limits = shard_.limits.stream;
+  const RunLimits run{
+      .plain_bytes = limits.plain_bytes,
+      .stored_bytes = std::max(limits.min_neighbours, Part(in_flight, limits.neighbours, limits.max_neighbours)),
+      .stored_gap = shard_.limits.background.stored_gap};
+  return neighbours_.Pick(map_, run);
 }
 
-// One flight for readers: takes over the claim on `run` and gives it back chunk by chunk.
-Task<void> BlobCache::Fly(ChunkSpan run) {
-  const std::vector<ChunkFailure> failures = co_await fetcher_.Fetch(run, Lane::kDemand);
+// One flight for readers: takes over the claim on its run and gives it back chunk by chunk.
+Task<void> BlobCache::Fly(FetchOrder order) {
+  const std::vector<ChunkFailure> failures = co_await fetcher_.Fetch(order);
+  Settle(failures, order.wanted_end);
+}
+
+void BlobCache::Settle(const std::vector<ChunkFailure>& failures, uint32_t wanted_end) {
   for (const ChunkFailure& failure : failures) {
     map_.GiveUp(failure.position);
-    readers_.Settle({failure.position, failure.position + 1}, &failure.error);
+    const bool wanted = failure.position < wanted_end;
+    // Whoever waits by now for what was fetched ahead gets a fetch of his own, with refetches.
+    readers_.Settle({failure.position, failure.position + 1}, wanted ? &failure.error : nullptr);
+    if (!wanted) ahead_not_before_ = shard_.engine.Now() + shard_.limits.ahead_pause;
   }
 }
 
@@ -130,26 +201,20 @@ Task<void> BlobCache::FlyAhead() {
   co_await shard_.ahead_requests.Take(1);
   runtime::Buffer memory;
   try {
-    memory = co_await shard_.background_buffers.Take(fetcher_.MemoryFor(NextRunAhead()));
+    memory = co_await shard_.background_buffers.Take(fetcher_.MemoryFor(OrderOf(NextRunAhead())));
   } catch (const Error& e) {
     if (e.code() == Errc::kStopped) throw;
+    ahead_not_before_ = shard_.engine.Now() + shard_.limits.ahead_pause;
   }
   // Meanwhile others may have fetched, or claimed, what was worth fetching.
-  ChunkSpan run = NextRunAhead();
-  while (!run.empty() && fetcher_.MemoryFor(run) > memory.size()) --run.end;
-  bool failed = memory.size() == 0;
-  if (!run.empty()) {
-    map_.Claim(run);
-    const std::vector<ChunkFailure> failures = co_await fetcher_.Fetch(run, Lane::kBackground, std::move(memory));
-    failed = !failures.empty();
-    for (const ChunkFailure& failure : failures) {
-      map_.GiveUp(failure.position);
-      // Whoever waits for it by now gets a fetch of his own, with refetches.
-      readers_.Settle({failure.position, failure.position + 1});
-    }
+  FetchOrder order = OrderOf(NextRunAhead());
+  while (!order.run.empty() && fetcher_.MemoryFor(order) > memory.size()) --order.run.end;
+  if (!order.run.empty()) {
+    map_.Claim(order.run);
+    const std::vector<ChunkFailure> failures = co_await fetcher_.Fetch(order, std::move(memory));
+    Settle(failures, order.wanted_end);
   }
   --flights_ahead_;
-  if (failed) ahead_not_before_ = shard_.engine.Now() + shard_.limits.ahead_pause;
   FetchAhead();
 }
 

@@ -16,6 +16,7 @@
 #include "cache/data_file.h"
 #include "cache/fetcher.h"
 #include "cache/map_file.h"
+#include "cache/neighbours.h"
 #include "cache/read_ahead.h"
 #include "cache/readers.h"
 #include "runtime/event.h"
@@ -96,12 +97,16 @@ class BlobCache final : private FetchSink {
   runtime::Task<void> Close();
 
  private:
+  bool NoteDemand(ByteRange plain, ChunkSpan want);
   ChunkSpan FirstStep(ChunkSpan want) const noexcept;
   void StartDemand(ChunkSpan want);
+  ChunkSpan GoOn(ChunkSpan run) const;
+  FetchOrder OrderOf(ChunkSpan run) const;
   void FetchAhead();
-  ChunkSpan NextRunAhead() const noexcept;
-  runtime::Task<void> Fly(ChunkSpan run);
+  ChunkSpan NextRunAhead() const;
+  runtime::Task<void> Fly(FetchOrder order);
   runtime::Task<void> FlyAhead();
+  void Settle(const std::vector<ChunkFailure>& failures, uint32_t wanted_end);
   void OnWritten(ChunkSpan chunks, runtime::Lane lane) override;
   runtime::Task<void> CheckpointLater();
   void LoseUnsaved(const Error& error);
@@ -116,10 +121,12 @@ class BlobCache final : private FetchSink {
   Fetcher fetcher_;
   Readers readers_;
   ReadAhead read_ahead_;
+  Neighbours neighbours_;
   BlobObserver* observer_ = nullptr;
   BlobStats stats_;
   uint64_t ready_bytes_ = 0;
 
+  uint32_t waiting_ = 0;  // readers
   uint32_t flights_ahead_ = 0;
   TimePoint ahead_not_before_{};  // after a failure of a flight ahead
   uint64_t unsaved_bytes_ = 0;    // made ready since the last checkpoint began

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/check.h"
 #include "base/error.h"
 
 namespace sluice::cache {
@@ -15,12 +16,13 @@ constexpr uint64_t MaxStoredSize(uint64_t plain_size) { return plain_size + plai
 
 }  // namespace
 
-BlobLayout::BlobLayout(const image::rafs::Blob& blob)
+BlobLayout::BlobLayout(const image::rafs::Blob& blob, std::vector<uint32_t> groups)
     : id_(blob.id),
       compression_(blob.compression),
       digester_(blob.digester),
       plain_size_(blob.plain_size),
-      stored_size_(blob.stored_size) {
+      stored_size_(blob.stored_size),
+      groups_(std::move(groups)) {
   chunks_.reserve(blob.chunks.size());
   for (const image::rafs::Chunk& chunk : blob.chunks) {
     chunks_.push_back(LayoutChunk{.digest = chunk.digest,
@@ -33,6 +35,11 @@ BlobLayout::BlobLayout(const image::rafs::Blob& blob)
     chunk_bytes_ += chunk.plain_size;
   }
   Check();
+  if (!groups_.empty()) {
+    SLUICE_CHECK(groups_.size() == chunks_.size(), "each chunk has a group");
+    group_sizes_.resize(uint64_t{*std::max_element(groups_.begin(), groups_.end())} + 1);
+    for (size_t i = 0; i < chunks_.size(); ++i) group_sizes_[groups_[i]] += chunks_[i].stored_size;
+  }
   digest_ = ComputeDigest();
 }
 

@@ -46,9 +46,9 @@ struct ChunkSpan {
 // sizes bound what a fetch allocates.
 class BlobLayout {
  public:
-  // `blob` comes from a bootstrap that has passed image::rafs::RequireServable.  Throws kCorrupt naming blob, chunk and
-  // numbers.
-  explicit BlobLayout(const image::rafs::Blob& blob);
+  // `blob` comes from a bootstrap that has passed image::rafs::RequireServable.  `groups`: by position of the chunk,
+  // below 2^32 - 1 and dense; empty when nothing is known.  Throws kCorrupt naming blob, chunk and numbers.
+  explicit BlobLayout(const image::rafs::Blob& blob, std::vector<uint32_t> groups = {});
 
   const BlobId& id() const noexcept { return id_; }
   Compression compression() const noexcept { return compression_; }
@@ -66,6 +66,13 @@ class BlobLayout {
   const LayoutChunk& chunk(uint32_t position) const noexcept { return chunks_[position]; }
   ChunkSpan all() const noexcept { return {0, static_cast<uint32_t>(chunks_.size())}; }
 
+  // What belongs together in the image that the layout was made from: the chunks of a large file, the small files of a
+  // folder.  Advice, and no part of the digest: another image with the same blob may group it otherwise.
+  // Stored bytes by group; empty when nothing is known.
+  const std::vector<uint64_t>& group_sizes() const noexcept { return group_sizes_; }
+  // Only if something is known.
+  uint32_t group(uint32_t position) const noexcept { return groups_[position]; }
+
   // The chunks that hold bytes of `plain`.  Any range will do: what lies outside of all chunks needs none.
   ChunkSpan Covering(ByteRange plain) const noexcept;
 
@@ -80,6 +87,8 @@ class BlobLayout {
   uint64_t stored_size_;
   uint64_t chunk_bytes_ = 0;
   std::vector<LayoutChunk> chunks_;
+  std::vector<uint32_t> groups_;  // by position
+  std::vector<uint64_t> group_sizes_;
   Digest digest_;
 };
 

@@ -25,6 +25,21 @@ struct ReadAheadLimits {
   uint64_t backward_slack = 4 * kMiB;  // a reader that comes back by less than this has only changed the order
 };
 
+// Fetching behind a round trip, in parts of what could come during one (Distance::in_flight).
+struct StreamLimits {
+  Duration near = std::chrono::milliseconds(2);  // a source that answers faster costs no round trips worth hiding
+  uint64_t first_bandwidth = 12'500'000;         // bytes per second, before any was measured
+  double ahead = 1.5;                            // behind a miss, in the same response
+  uint64_t max_ahead = 1 * kMiB;                 // stored bytes of it
+  double neighbours = 0.5;                       // one run of neighbours
+  uint64_t min_neighbours = 32 * kKiB;           // stored bytes of it
+  uint64_t max_neighbours = 512 * kKiB;          // stored bytes of it
+  uint64_t plain_bytes = 4 * kMiB;               // of each of these
+  // Read, decompressed and written at once.  Its readers go on while the rest still comes.
+  RunLimits piece{.plain_bytes = 256 * kKiB, .stored_bytes = 64 * kKiB};
+  uint32_t flights = 3;  // ahead, per blob
+};
+
 struct CacheLimits {
   // Of one shard.  What is fetched ahead has memory of its own and so never keeps a reader waiting.
   uint64_t demand_buffers = 4 * kMiB;
@@ -32,7 +47,8 @@ struct CacheLimits {
   RunLimits demand;
   RunLimits background{.plain_bytes = 2 * kMiB, .stored_bytes = 1 * kMiB};
   ReadAheadLimits read_ahead;
-  uint32_t background_flights = 2;     // per blob
+  StreamLimits stream;
+  uint32_t background_flights = 2;     // per blob, when its source is near
   uint64_t inline_bytes = 256 * kKiB;  // plain bytes that the shard decompresses itself; more goes to a CPU worker
   uint32_t refetches = 2;  // of a chunk whose bytes are wrong, straight from the backend, before a reader gets an error
   uint64_t demand_step = 8 * kMiB;                   // plain bytes of one demand that are fetched at once

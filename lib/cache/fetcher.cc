@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/fetcher.h"
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "cache/run.h"
@@ -13,9 +15,8 @@ using runtime::Task;
 using Failures = std::vector<ChunkFailure>;
 
 struct Fetcher::Flight {
-  ChunkSpan run;
-  Lane lane;
-  runtime::Buffer memory;     // for both forms of the run
+  FetchOrder order;
+  runtime::Buffer memory;     // for both forms of a piece
   std::vector<bool> written;  // by position - run.first
 };
 
@@ -33,12 +34,21 @@ bool ConcernsOneChunk(const Error& error) { return error.code() == Errc::kCorrup
 
 }  // namespace
 
-uint64_t Fetcher::MemoryFor(ChunkSpan run) const {
-  return run.empty() ? 0 : PlainBlocks(layout_, run).length + StoredBytes(layout_, run).length;
+uint64_t Fetcher::MemoryFor(const FetchOrder& order) const {
+  uint64_t most = 0;
+  uint64_t at = order.run.empty() ? 0 : StoredBytes(layout_, order.run).offset;
+  for (ChunkSpan piece{order.run.first, order.run.first}; piece.end < order.run.end;) {
+    piece = PieceAt(layout_, order.run, piece.end, order.wanted_end, order.piece);
+    const uint64_t end = StoredBytes(layout_, piece).end();
+    most = std::max(most, PlainBlocks(layout_, piece).length + end - at);
+    at = end;
+  }
+  return most;
 }
 
-Task<Failures> Fetcher::Fetch(ChunkSpan run, Lane lane, runtime::Buffer memory) {
-  Flight flight{run, lane, std::move(memory), std::vector<bool>(run.size())};
+Task<Failures> Fetcher::Fetch(FetchOrder order, runtime::Buffer memory) {
+  const ChunkSpan run = order.run;
+  Flight flight{order, std::move(memory), std::vector<bool>(run.size())};
   std::optional<Error> error;
   try {
     co_return co_await WithTimeout(shard_.engine, shard_.limits.fetch_timeout, FetchAll(flight));
@@ -56,25 +66,24 @@ Task<Failures> Fetcher::Fetch(ChunkSpan run, Lane lane, runtime::Buffer memory) 
 
 Task<Failures> Fetcher::FetchAll(Flight& flight) {
   // One buffer for both forms: a flight that waits for memory holds none.
-  if (flight.memory.size() == 0) flight.memory = co_await shard_.demand_buffers.Take(MemoryFor(flight.run));
-  Failures failures = co_await FetchOnce(flight, flight.run, flight.memory.bytes());
-  if (flight.lane == Lane::kBackground) co_return failures;
+  if (flight.memory.size() == 0) flight.memory = co_await shard_.demand_buffers.Take(MemoryFor(flight.order));
+  Failures failures = co_await FetchOnce(flight, flight.order.run);
   for (uint32_t round = 0; round < shard_.limits.refetches && !failures.empty(); ++round)
-    failures = co_await FetchSingly(flight, std::move(failures), flight.memory.bytes());
+    failures = co_await FetchSingly(flight, std::move(failures));
   co_return failures;
 }
 
-Task<Failures> Fetcher::FetchSingly(Flight& flight, Failures failed, MutableBytes memory) {
+Task<Failures> Fetcher::FetchSingly(Flight& flight, Failures failed) {
   Failures failures;
   bool hopeless = false;
   for (ChunkFailure& failure : failed) {
-    if (hopeless) {
+    if (hopeless || failure.position >= flight.order.wanted_end) {
       failures.push_back(std::move(failure));
       continue;
     }
     ++stats_.refetches;
     const ChunkSpan chunk{failure.position, failure.position + 1};
-    Failures again = co_await FetchOnce(flight, chunk, memory);
+    Failures again = co_await FetchOnce(flight, chunk);
     if (again.empty()) continue;
     hopeless = !ConcernsOneChunk(again.front().error);
     failures.push_back(std::move(again.front()));
@@ -82,37 +91,67 @@ Task<Failures> Fetcher::FetchSingly(Flight& flight, Failures failed, MutableByte
   co_return failures;
 }
 
-Task<Failures> Fetcher::FetchOnce(Flight& flight, ChunkSpan run, MutableBytes memory) {
-  const ByteRange plain_range = PlainBlocks(layout_, run);
-  const ByteRange stored_range = StoredBytes(layout_, run);
-  // Plain bytes come first: what is written to the data file begins on a page.
-  const MutableBytes plain = memory.first(plain_range.length);
-  const MutableBytes stored = memory.subspan(plain_range.length, stored_range.length);
-
+Task<Failures> Fetcher::FetchOnce(Flight& flight, ChunkSpan run) {
+  const FetchOrder& order = flight.order;
   const auto source = sources_.Current();
   if (source == nullptr) Throw(Errc::kNotFound, "the blob has no source");
-  std::optional<Error> unread;
-  try {
-    co_await source->ReadAt(stored_range.offset, stored);
-  } catch (const Error& e) {
-    // Also when the deadline has stopped it: a source that hangs is not asked first again.
-    sources_.MarkFailed(source);
-    if (e.code() == Errc::kStopped) throw;
-    unread = e;
-  }
-  if (unread) {
-    unread->AddContext(NameOf(layout_, run));
-    co_return FailAll(run, *unread);
-  }
-  stats_.stored_bytes += stored.size();
+  const ByteRange all = StoredBytes(layout_, run);
+  std::unique_ptr<backend::BlobStream> stream;
+  if (PieceAt(layout_, run, run.first, order.wanted_end, order.piece) != run)
+    stream = source->OpenStream(all.offset, all.length);
 
-  Failures failures = co_await Decode(run, stored, plain, flight.lane);
+  Failures failures;
+  const TimePoint asked = shard_.engine.Now();
+  uint64_t at = all.offset;  // what is stored before has come
+  for (ChunkSpan piece{run.first, run.first}; piece.end < run.end;) {
+    piece = PieceAt(layout_, run, piece.end, order.wanted_end, order.piece);
+    // Plain bytes come first: what is written to the data file begins on a page.  A gap comes before the stored ones.
+    const MutableBytes plain = flight.memory.bytes().first(PlainBlocks(layout_, piece).length);
+    const ByteRange stored = StoredBytes(layout_, piece);
+    const MutableBytes incoming = flight.memory.bytes().subspan(plain.size(), stored.end() - at);
+    std::optional<Error> unread;
+    try {
+      if (stream != nullptr) {
+        co_await stream->Read(incoming);
+      } else {
+        co_await source->ReadAt(at, incoming);
+      }
+    } catch (const Error& e) {
+      // Also when the deadline has stopped it: a source that hangs is not asked first again.
+      sources_.MarkFailed(source);
+      if (e.code() == Errc::kStopped) throw;
+      unread = e;
+    }
+    if (unread) {
+      const ChunkSpan rest{piece.first, run.end};
+      unread->AddContext(NameOf(layout_, rest));
+      for (ChunkFailure& failure : FailAll(rest, *unread)) failures.push_back(std::move(failure));
+      co_return failures;
+    }
+    at = stored.end();
+    stats_.stored_bytes += incoming.size();
+    const Duration took = shard_.engine.Now() - asked;
+    if (piece.first == run.first) {
+      distance_.OnAnswer(incoming.size(), took);
+    } else if (piece.end == run.end) {
+      distance_.OnTransfer(all.length, took);
+    }
+    Failures bad = co_await Keep(flight, piece, incoming.last(stored.length), plain, source);
+    for (ChunkFailure& failure : bad) failures.push_back(std::move(failure));
+  }
+  co_return failures;
+}
+
+Task<Failures> Fetcher::Keep(Flight& flight, ChunkSpan piece, ConstBytes stored, MutableBytes plain,
+                             std::shared_ptr<backend::BlobSource> source) {
+  const Lane lane = piece.first < flight.order.wanted_end ? Lane::kDemand : Lane::kBackground;
+  Failures failures = co_await Decode(piece, stored, plain, lane);
   for (ChunkFailure& failure : failures) {
     failure.error.AddContext("read from " + source->Describe());
     failure.error.AddContext(NameOf(layout_, {failure.position, failure.position + 1}));
   }
   if (!failures.empty()) sources_.MarkFailed(source);
-  co_await Write(flight, run, plain, failures);
+  co_await Write(flight, piece, plain, failures);
   co_return failures;
 }
 
@@ -142,8 +181,8 @@ Task<void> Fetcher::Write(Flight& flight, ChunkSpan run, ConstBytes plain, const
       co_await data_->WriteAll(plain.subspan(blocks.offset - plain_begin, blocks.length), blocks.offset);
       if (losses != data_losses_) Throw(Errc::kIo, "syncing '{}' failed during the write", data_->name());
       for (uint32_t position = good.first; position < good.end; ++position)
-        flight.written[position - flight.run.first] = true;
-      sink_.OnWritten(good, flight.lane);
+        flight.written[position - flight.order.run.first] = true;
+      sink_.OnWritten(good, good.first < flight.order.wanted_end ? Lane::kDemand : Lane::kBackground);
     }
     good.first = good.end + 1;
   }

@@ -8,6 +8,7 @@
 #include "cache/blob_layout.h"
 #include "cache/cache_shard.h"
 #include "cache/data_file.h"
+#include "cache/distance.h"
 #include "cache/run_decoder.h"
 #include "cache/sources.h"
 #include "runtime/buffer_pool.h"
@@ -23,6 +24,13 @@ class FetchSink {
   virtual void OnWritten(ChunkSpan chunks, runtime::Lane lane) = 0;
 };
 
+// What one flight is to bring.
+struct FetchOrder {
+  ChunkSpan run;            // made by RunAt
+  uint32_t wanted_end = 0;  // readers wait for the chunks of the run before it; the others are fetched ahead
+  RunLimits piece{.plain_bytes = UINT64_MAX, .stored_bytes = UINT64_MAX};  // as in StreamLimits
+};
+
 class Fetcher {
  public:
   struct Stats {
@@ -32,7 +40,7 @@ class Fetcher {
 
   // All outlive the fetcher.
   Fetcher(CacheShard& shard, const BlobLayout& layout, FetchSink& sink) noexcept
-      : shard_(shard), layout_(layout), sink_(sink) {}
+      : shard_(shard), layout_(layout), sink_(sink), distance_(shard.limits.stream) {}
 
   // Where it writes; before the first Fetch().
   void SetData(DataFile& data) noexcept { data_ = &data; }
@@ -40,23 +48,26 @@ class Fetcher {
   Sources& sources() noexcept { return sources_; }
   const Stats& stats() const noexcept { return stats_; }
 
-  // Fetches a run that was made by RunAt.  When this ends, within limits.fetch_timeout plus what the kernel needs to
-  // give up an operation, each chunk has been reported to the sink or is among the failures, whose messages name blob
-  // and chunk.  A demand fetch asks again for single chunks that failed, limits.refetches times; a fetch ahead does
-  // not.  `memory`: MemoryFor(run) bytes at least; empty: the fetch waits for some of the demand buffers.
-  runtime::Task<std::vector<ChunkFailure>> Fetch(ChunkSpan run, runtime::Lane lane, runtime::Buffer memory = {});
+  // Fetches a run in one response, piece after piece.  When this ends, within limits.fetch_timeout plus what the kernel
+  // needs to give up an operation, each chunk has been reported to the sink or is among the failures, whose messages
+  // name blob and chunk.  For single chunks that failed and that readers wait for it asks again, limits.refetches
+  // times. `memory`: MemoryFor(order) bytes at least; empty: the fetch waits for some of the demand buffers.
+  runtime::Task<std::vector<ChunkFailure>> Fetch(FetchOrder order, runtime::Buffer memory = {});
   // The data file may have lost what was not synced: writes that are under way have failed.
   void OnDataLost() noexcept { ++data_losses_; }
-  // What a fetch of `run` needs, in bytes; 0 for an empty run.
-  uint64_t MemoryFor(ChunkSpan run) const;
+  // What the fetch needs, in bytes; 0 for an empty run.
+  uint64_t MemoryFor(const FetchOrder& order) const;
+  // Of the sources, as far as fetches have told.
+  const Distance& distance() const noexcept { return distance_; }
 
  private:
   struct Flight;
 
   runtime::Task<std::vector<ChunkFailure>> FetchAll(Flight& flight);
-  runtime::Task<std::vector<ChunkFailure>> FetchOnce(Flight& flight, ChunkSpan run, MutableBytes memory);
-  runtime::Task<std::vector<ChunkFailure>> FetchSingly(Flight& flight, std::vector<ChunkFailure> failed,
-                                                       MutableBytes memory);
+  runtime::Task<std::vector<ChunkFailure>> FetchOnce(Flight& flight, ChunkSpan run);
+  runtime::Task<std::vector<ChunkFailure>> FetchSingly(Flight& flight, std::vector<ChunkFailure> failed);
+  runtime::Task<std::vector<ChunkFailure>> Keep(Flight& flight, ChunkSpan piece, ConstBytes stored, MutableBytes plain,
+                                                std::shared_ptr<backend::BlobSource> source);
   runtime::Task<std::vector<ChunkFailure>> Decode(ChunkSpan run, ConstBytes stored, MutableBytes plain,
                                                   runtime::Lane lane);
   runtime::Task<void> Write(Flight& flight, ChunkSpan run, ConstBytes plain, const std::vector<ChunkFailure>& without);
@@ -66,6 +77,7 @@ class Fetcher {
   FetchSink& sink_;
   DataFile* data_ = nullptr;
   Sources sources_;
+  Distance distance_;
   Stats stats_;
   uint64_t data_losses_ = 0;
 };

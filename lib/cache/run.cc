@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace sluice::cache {
 
 ChunkSpan RunAt(const BlobLayout& layout, const ChunkMap& map, uint32_t first, uint32_t end, const RunLimits& limits) {
@@ -20,6 +22,19 @@ ChunkSpan RunAt(const BlobLayout& layout, const ChunkMap& map, uint32_t first, u
     ++run.end;
   }
   return run;
+}
+
+ChunkSpan PieceAt(const BlobLayout& layout, ChunkSpan run, uint32_t first, uint32_t wanted_end,
+                  const RunLimits& limits) {
+  const uint32_t end = first < wanted_end ? std::min(wanted_end, run.end) : run.end;
+  ChunkSpan piece{first, first + 1};
+  while (piece.end < end) {
+    const ChunkSpan longer{first, piece.end + 1};
+    if (PlainBlocks(layout, longer).length > limits.plain_bytes) break;
+    if (StoredBytes(layout, longer).length > limits.stored_bytes) break;
+    piece = longer;
+  }
+  return piece;
 }
 
 ByteRange PlainBlocks(const BlobLayout& layout, ChunkSpan run) {

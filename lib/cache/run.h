@@ -14,6 +14,11 @@ namespace sluice::cache {
 // the cache file, in stored order with small gaps only, within `limits`.
 ChunkSpan RunAt(const BlobLayout& layout, const ChunkMap& map, uint32_t first, uint32_t end, const RunLimits& limits);
 
+// The part of `run` that begins at `first` and is handled at once: within `limits`, ending at `wanted_end` if it begins
+// before that.
+ChunkSpan PieceAt(const BlobLayout& layout, ChunkSpan run, uint32_t first, uint32_t wanted_end,
+                  const RunLimits& limits);
+
 // What the run covers: in the cache file (whole blocks), in the blob.
 ByteRange PlainBlocks(const BlobLayout& layout, ChunkSpan run);
 ByteRange StoredBytes(const BlobLayout& layout, ChunkSpan run);

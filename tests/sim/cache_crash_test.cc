@@ -17,7 +17,7 @@ using test::TestEnv;
 using testing::CacheFixture;
 
 CacheLimits SmallLimits() {
-  CacheLimits limits;
+  CacheLimits limits = testing::NearLimits();
   limits.demand = {.plain_bytes = 32 * kKiB, .stored_bytes = 32 * kKiB, .stored_gap = 4096};
   limits.background = limits.demand;
   limits.read_ahead = {.ramp = 64 * kKiB,

@@ -87,7 +87,7 @@ TEST_CASE("two readers of one chunk share one fetch") {
 
 TEST_CASE("a reader waits for its own chunks only") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
-    CacheLimits limits;
+    CacheLimits limits = testing::NearLimits();
     limits.demand.plain_bytes = 1;  // one chunk per run
     CacheFixture fixture(env, {.chunks = 4}, limits);
     BlobLease cache = co_await fixture.Open();
@@ -223,7 +223,7 @@ TEST_CASE("what the first source cannot give comes from the second") {
 
 TEST_CASE("a source that does not answer is an error in bounded time") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
-    CacheLimits limits;
+    CacheLimits limits = testing::NearLimits();
     limits.fetch_timeout = std::chrono::milliseconds(100);
     CacheFixture fixture(env, {.chunks = 3}, limits);
     BlobLease cache = co_await fixture.Open();
@@ -239,7 +239,7 @@ TEST_CASE("a source that does not answer is an error in bounded time") {
 TEST_CASE("a source that hangs does not keep the blob from being served by another") {
   RunOnEngines(
       [](TestEnv& env) -> Task<void> {
-        CacheLimits limits;
+        CacheLimits limits = testing::NearLimits();
         limits.fetch_timeout = std::chrono::milliseconds(100);
         CacheFixture fixture(env, {.chunks = 3}, limits);
         testing::FakeBackend hanging(fixture.blob.stored);

@@ -140,4 +140,14 @@ TEST_CASE("the layout digest changes with everything that a fetch relies on") {
   }
 }
 
+TEST_CASE("groups are advice: they tell their stored sizes and do not change what the layout is") {
+  const BlobLayout plain(SmallBlob());
+  CHECK(plain.group_sizes().empty());
+  const BlobLayout grouped(SmallBlob(), {1, 0, 1});
+  CHECK(grouped.group_sizes() == std::vector<uint64_t>{4096, 3001});
+  CHECK(grouped.group(0) == 1);
+  CHECK(grouped.group(1) == 0);
+  CHECK(grouped.digest() == plain.digest());
+}
+
 }  // namespace sluice::cache

@@ -21,9 +21,16 @@ inline runtime::Task<void> ExpectError(Errc expected, runtime::Task<void> task) 
   CHECK(code == expected);
 }
 
+// The source is near, however slow the machine is: nothing is fetched but what is asked for.
+inline CacheLimits NearLimits() {
+  CacheLimits limits;
+  limits.stream.near = std::chrono::hours(1);
+  return limits;
+}
+
 class CacheFixture {
  public:
-  CacheFixture(test::TestEnv& env, const TestBlobOptions& options, const CacheLimits& limits = {})
+  CacheFixture(test::TestEnv& env, const TestBlobOptions& options, const CacheLimits& limits = NearLimits())
       : blob(MakeBlob(options)),
         layout(std::make_shared<BlobLayout>(blob.blob)),
         backend(blob.stored),

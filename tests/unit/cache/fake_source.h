@@ -2,12 +2,12 @@
 #pragma once
 // A backend for tests that fails on request.
 
-#include <set>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "backend/backend.h"
-#include "backend/read_stream.h"
+#include "base/check.h"
 #include "base/error.h"
 #include "base/range.h"
 #include "runtime/engine.h"
@@ -25,8 +25,14 @@ struct FakeBackend {
   int wrong_reads = 0;           // so many of the next reads that touch `wrong_at` have a flipped bit there
   uint64_t wrong_at = 0;         // offset of the byte
   runtime::Event open;           // reads wait for it
-  std::vector<ByteRange> reads;  // in the order of their beginning
+  std::vector<ByteRange> reads;  // in the order of their beginning; each stream once, as a whole
   int distrusted = 0;
+
+  // Of streams only.
+  std::vector<ByteRange> streams;  // those of `reads` that are streams
+  uint64_t cut_at = UINT64_MAX;    // reads beyond this offset fail
+  uint64_t hold_at = UINT64_MAX;   // reads beyond this offset wait for `held`
+  runtime::Event held;
 };
 
 class FakeSource final : public backend::BlobSource {
@@ -34,22 +40,22 @@ class FakeSource final : public backend::BlobSource {
   FakeSource(runtime::Engine& engine, FakeBackend& backend) : engine_(engine), backend_(backend) {}
 
   runtime::Task<void> ReadAt(uint64_t offset, MutableBytes dst) override {
-    const ByteRange range{offset, dst.size()};
-    backend_.reads.push_back(range);
+    backend_.reads.push_back({offset, dst.size()});
+    return Give(backend_.reads.back(), dst);
+  }
+  runtime::Task<void> Give(ByteRange range, MutableBytes dst) {
     co_await runtime::Sleep(engine_, std::chrono::microseconds(50));
     co_await backend_.open.Wait();
     if (backend_.missing) Throw(Errc::kNotFound, "{} does not exist", Describe());
     if (range.end() > backend_.stored.size())
       Throw(Errc::kCorrupt, "{} ends at {}, wanted up to {}", Describe(), backend_.stored.size(), range.end());
-    std::copy_n(backend_.stored.begin() + static_cast<ptrdiff_t>(offset), dst.size(), dst.begin());
+    std::copy_n(backend_.stored.begin() + static_cast<ptrdiff_t>(range.offset), dst.size(), dst.begin());
     if (backend_.wrong_reads > 0 && range.Contains({backend_.wrong_at, 1})) {
       --backend_.wrong_reads;
-      dst[backend_.wrong_at - offset] ^= std::byte{1};
+      dst[backend_.wrong_at - range.offset] ^= std::byte{1};
     }
   }
-  std::unique_ptr<backend::BlobStream> OpenStream(uint64_t offset, uint64_t) override {
-    return std::make_unique<backend::ReadStream>(*this, offset);
-  }
+  std::unique_ptr<backend::BlobStream> OpenStream(uint64_t offset, uint64_t length) override;
   void Distrust() noexcept override { ++backend_.distrusted; }
   std::string Describe() const override { return "a fake"; }
 
@@ -57,5 +63,34 @@ class FakeSource final : public backend::BlobSource {
   runtime::Engine& engine_;
   FakeBackend& backend_;
 };
+
+class FakeStream final : public backend::BlobStream {
+ public:
+  FakeStream(FakeBackend& backend, ByteRange range, FakeSource& source)
+      : backend_(backend), range_(range), source_(source) {}
+
+  runtime::Task<void> Read(MutableBytes dst) override {
+    if (at_ == 0) {
+      backend_.reads.push_back(range_);
+      backend_.streams.push_back(range_);
+    }
+    const ByteRange part{range_.offset + at_, dst.size()};
+    if (part.end() > backend_.cut_at) Throw(Errc::kIo, "cut at {}", backend_.cut_at);
+    if (part.end() > backend_.hold_at) co_await backend_.held.Wait();
+    SLUICE_CHECK(part.end() <= range_.end(), "a stream is asked for more than it was opened for");
+    co_await source_.Give(part, dst);
+    at_ += dst.size();
+  }
+
+ private:
+  FakeBackend& backend_;
+  const ByteRange range_;
+  FakeSource& source_;
+  uint64_t at_ = 0;
+};
+
+inline std::unique_ptr<backend::BlobStream> FakeSource::OpenStream(uint64_t offset, uint64_t length) {
+  return std::make_unique<FakeStream>(backend_, ByteRange{offset, length}, *this);
+}
 
 }  // namespace sluice::cache::testing

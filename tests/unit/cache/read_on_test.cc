@@ -25,7 +25,7 @@ class Door final : public BlobObserver {
 
 // Small numbers: a reader is followed after some 50 KiB.
 CacheLimits SmallLimits() {
-  CacheLimits limits;
+  CacheLimits limits = testing::NearLimits();
   limits.read_ahead = {.ramp = 64 * kKiB,
                        .max_window = 16 * kMiB,
                        .step = 32 * kKiB,
@@ -221,7 +221,7 @@ TEST_CASE("a chunk that is being written when a sync fails does not become ready
 
 TEST_CASE("what is ready gets on record by itself after a while") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
-    CacheLimits limits;
+    CacheLimits limits = testing::NearLimits();
     limits.checkpoint_interval = std::chrono::hours(1);
     limits.checkpoint_bytes = 1;  // the first chunk makes a checkpoint due
     CacheFixture fixture(env, {.chunks = 3}, limits);

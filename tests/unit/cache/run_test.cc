@@ -55,4 +55,17 @@ TEST_CASE("a run keeps to its limits but never has less than one chunk") {
   CHECK(RunAt(layout, map, 0, 3, {.plain_bytes = 1, .stored_bytes = 1, .stored_gap = 0}) == ChunkSpan{0, 1});
 }
 
+TEST_CASE("a run is handled in pieces, of which one ends where the chunks that readers wait for end") {
+  const BlobLayout layout = LayoutOf({{0, 0}, {1, 100}, {2, 200}, {3, 300}, {4, 400}});
+  const RunLimits two{.plain_bytes = 8192, .stored_bytes = 1000, .stored_gap = 0};
+  CHECK(PieceAt(layout, {0, 5}, 0, 0, two) == ChunkSpan{0, 2});
+  CHECK(PieceAt(layout, {0, 5}, 4, 0, two) == ChunkSpan{4, 5});
+  CHECK(PieceAt(layout, {0, 5}, 0, 1, two) == ChunkSpan{0, 1});
+  CHECK(PieceAt(layout, {0, 5}, 1, 1, two) == ChunkSpan{1, 3});
+  CHECK(PieceAt(layout, {0, 5}, 0, 5, kWide) == ChunkSpan{0, 5});
+  CHECK(PieceAt(layout, {0, 5}, 0, 0, {.plain_bytes = 1, .stored_bytes = 1, .stored_gap = 0}) == ChunkSpan{0, 1});
+  CHECK(PieceAt(layout, {0, 5}, 0, 0, {.plain_bytes = 1 << 20, .stored_bytes = 299, .stored_gap = 0}) ==
+        ChunkSpan{0, 2});
+}
+
 }  // namespace sluice::cache

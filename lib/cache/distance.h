@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// How far a blob's sources are, from what its reads took: the shortest round trip and the highest bandwidth seen
+// lately. Everything that is fetched without being asked for is measured by it, so that a directory gets none of it and
+// a registry as much as a round trip would waste.  Pure; owned by the blob's shard.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/clock.h"
+#include "cache/cache_limits.h"
+
+namespace sluice::cache {
+
+class Distance {
+ public:
+  explicit Distance(const StreamLimits& limits) noexcept : limits_(limits) {}
+
+  // The first `bytes` of an answer came `took` after the request.
+  void OnAnswer(uint64_t bytes, Duration took) noexcept;
+  // All `bytes` of an answer in several pieces came `took` after the request.  What is too small or quick to tell
+  // anything is passed over.
+  void OnTransfer(uint64_t bytes, Duration took) noexcept;
+
+  // Stored bytes that could come during one round trip; 0 for a source that is near, or not known yet.
+  uint64_t in_flight() const noexcept;
+
+ private:
+  static constexpr size_t kSamples = 16;
+
+  Duration round_trip() const noexcept;  // only after an answer
+  double bandwidth() const noexcept;     // bytes per second
+
+  StreamLimits limits_;
+  std::array<Duration, kSamples> round_trips_{};
+  size_t answers_ = 0;  // since the beginning; sample i is at i % kSamples
+  std::array<double, kSamples> bandwidths_{};
+  size_t transfers_ = 0;
+};
+
+}  // namespace sluice::cache
