@@ -96,6 +96,7 @@ Task<api::Status> BindService::GetStatus() {
   }
   std::sort(status.blobs.begin(), status.blobs.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   status.mounts = List().size();
+  status.bindings = entries_.size();
   co_return status;
 }
 
@@ -281,32 +282,48 @@ Task<void> BindService::Reclaim() {
   if (freed > 0) parts_.log.Info("removed {} bytes of the cache that were not in use", freed);
 }
 
+// Names that nobody uses any more are forgotten, so that the ledger does not outgrow the cache.  On a new device: what
+// the kernel has then has a name.
+void BindService::PruneLedger() const {
+  std::set<ObjectKey> keys = directory_.Keys();
+  for (const auto& [name, entry] : entries_) {
+    keys.insert(entry.binding->Key());
+    for (const auto& layout : entry.binding->blobs) keys.insert(entry.binding->KeyOf(*layout));
+  }
+  ledger_.KeepOnly(keys);
+}
+
 Task<void> BindService::Restore(bool taken_over) {
   auto load = [&] { return table_.Load(); };
   const std::vector<MountRecord> records = co_await parts_.blocking.Run(parts_.engine, std::move(load));
   const std::vector<MountPoint> points = co_await parts_.blocking.Run(parts_.engine, &ReadMountPoints);
+  KnownBootstraps known;
   for (const MountRecord& record : records) {
     try {
-      co_await RestoreOne(record, taken_over, points);
+      co_await RestoreOne(record, taken_over, points, known);
     } catch (const Error& error) {
       parts_.log.Error("cannot bind '{}' as '{}' again: {}; its readers get EIO", record.image, record.fsid,
                        error.message());
     }
   }
+  if (taken_over) co_return;
+  auto prune = [&] { PruneLedger(); };
+  co_await parts_.blocking.Run(parts_.engine, std::move(prune));
 }
 
-Task<void> BindService::RestoreOne(MountRecord record, bool taken_over, const std::vector<MountPoint>& points) {
-  Layouts layouts;
-  uint64_t bootstrap_size = 0;
+Task<void> BindService::RestoreOne(MountRecord record, bool taken_over, const std::vector<MountPoint>& points,
+                                   KnownBootstraps& known) {
+  KnownBootstrap& image = known[record.bootstrap];
   BackendSecrets secrets;
   auto load = [&] {
-    const std::vector<std::byte> bootstrap = images_.Get(record.bootstrap);
-    bootstrap_size = bootstrap.size();
-    layouts = LayoutsOf(bootstrap, record.inlined_id);
     secrets = table_.LoadSecrets(record);
+    if (image.size != 0) return;
+    const std::vector<std::byte> bootstrap = images_.Get(record.bootstrap);
+    image.layouts = LayoutsOf(bootstrap, record.inlined_id);
+    image.size = bootstrap.size();
   };
   co_await parts_.blocking.Run(parts_.engine, std::move(load));
-  auto binding = MakeBinding(record, layouts, bootstrap_size, std::move(secrets));
+  auto binding = MakeBinding(record, image.layouts, image.size, std::move(secrets));
   co_await door_.Bind(binding);
   const Name name(record.domain, record.fsid);
   const auto entry = entries_.try_emplace(name).first;

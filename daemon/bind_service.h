@@ -91,6 +91,13 @@ class BindService final : public Serving, public api::BindService {
     Layouts layouts;
   };
 
+  // Many bindings of one image are restored at the cost of one.
+  struct KnownBootstrap {
+    uint64_t size = 0;
+    Layouts layouts;
+  };
+  using KnownBootstraps = std::map<Digest, KnownBootstrap>;
+
   void CheckRoom(const std::string& image) const;
   runtime::Task<Prepared> Prepare(std::string image);
 
@@ -101,7 +108,9 @@ class BindService final : public Serving, public api::BindService {
   runtime::Task<void> DoUnmount(std::string mountpoint);
   runtime::Task<bool> DoUnmountAll();
   runtime::Task<void> DoSweep();
-  runtime::Task<void> RestoreOne(MountRecord record, bool taken_over, const std::vector<MountPoint>& points);
+  void PruneLedger() const;
+  runtime::Task<void> RestoreOne(MountRecord record, bool taken_over, const std::vector<MountPoint>& points,
+                                 KnownBootstraps& known);
 
   runtime::Task<Entries::iterator> Add(Prepared image);
   runtime::Task<void> Remove(Entries::iterator entry);

@@ -2,6 +2,9 @@
 #include "object_ledger.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -37,6 +40,15 @@ std::optional<Digest> ObjectLedger::Find(const frontend::cachefiles::ObjectKey& 
 void ObjectLedger::Put(const frontend::cachefiles::ObjectKey& key, const Digest& content) const {
   const std::string text = content.Hex();
   WriteDurably(FileOf(key), AsBytes(text));
+}
+
+void ObjectLedger::KeepOnly(const std::set<frontend::cachefiles::ObjectKey>& keys) const {
+  std::set<std::string> kept;
+  for (const auto& key : keys) kept.insert(FileOf(key));
+  for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+    // Also what a crash left of an entry that was being written.  To come back after a power loss does no harm.
+    if (!kept.contains(entry.path().string())) ::unlink(entry.path().c_str());
+  }
 }
 
 }  // namespace sluice::daemon

@@ -5,6 +5,7 @@
 // `<root>/objects` (docs/formats/cache.md).  Everything here blocks: call it in Offload.
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/digest.h"
@@ -21,6 +22,8 @@ class ObjectLedger {
   std::optional<Digest> Find(const frontend::cachefiles::ObjectKey& key) const;
   // To be durable before the kernel may open the object.
   void Put(const frontend::cachefiles::ObjectKey& key, const Digest& content) const;
+  // Forgets all others.
+  void KeepOnly(const std::set<frontend::cachefiles::ObjectKey>& keys) const;
 
  private:
   std::string FileOf(const frontend::cachefiles::ObjectKey& key) const;

@@ -50,6 +50,7 @@ namespace {
 constexpr const char* kApiSocketName = "api";
 constexpr size_t kMostDefaultShards = 4;
 constexpr size_t kBlockingThreads = 2;
+constexpr size_t kWritingThreads = 4;  // into the kernel's cache
 constexpr Duration kSweepInterval = std::chrono::seconds(10);
 constexpr mode_t kSocketMode = 0660;
 
@@ -292,6 +293,7 @@ class Worker {
   Task<void> RunCachefiles() {
     // For calls that change the working directory of their thread.
     runtime::Offload culling(1);
+    runtime::Offload writing(kWritingThreads);
     std::vector<std::unique_ptr<ObjectService>> objects;
     std::vector<ObjectShardMember> members;
     for (size_t index = 0; index < shards_.size(); ++index) {
@@ -314,7 +316,8 @@ class Worker {
                                      base_.manager.Remove(kCachefilesName);
                                      std::_Exit(EXIT_FAILURE);
                                    }};
-    auto device = frontend::cachefiles::MakeKernelDevice(shards_[0].engine(), std::move(base_.frontend.device));
+    auto device =
+        frontend::cachefiles::MakeKernelDevice(shards_[0].engine(), writing, std::move(base_.frontend.device));
     BindService bindings(parts, std::move(device), base_.options.root, AboutThis(base_, shards_[0].engine()));
     Greet();
     co_await bindings.Restore(base_.frontend.taken_over);

@@ -42,6 +42,7 @@ void Print(const api::Status& status) {
   fmt::print("holder    {}\n", Describe(status.holder));
   fmt::print("cache     {}\n", Printable(status.cache_dir));
   fmt::print("mounts    {}\n", status.mounts);
+  if (status.bindings > 0) fmt::print("bindings  {}\n", status.bindings);
   fmt::print("events    {}: {} hits, {} misses, {} errors\n", counters.events, counters.hits, counters.misses,
              counters.errors);
   fmt::print("fetched   {} stored, {} plain\n", FormatBytes(counters.fetched_stored_bytes),

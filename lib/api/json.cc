@@ -137,6 +137,7 @@ Status ToStatus(const Json& json) {
   status.holder = ToChoice(json.at("holder"));
   json.at("shards").get_to(status.shards);
   json.at("mounts").get_to(status.mounts);
+  status.bindings = json.value("bindings", uint64_t{0});
   json.at("cache_dir").get_to(status.cache_dir);
   for (const Json& blob : json.at("blobs")) status.blobs.push_back(ToBlobStatus(blob));
   status.counters = ToCounters(json.at("counters"));
@@ -285,6 +286,7 @@ std::string Encode(const Status& status) {
                     {"holder", ToJson(status.holder)},
                     {"shards", status.shards},
                     {"mounts", status.mounts},
+                    {"bindings", status.bindings},
                     {"cache_dir", status.cache_dir},
                     {"counters", ToJson(status.counters)},
                     {"blobs", std::move(blobs)}});

@@ -112,6 +112,7 @@ struct Status {
   Choice holder;  // who keeps the kernel's descriptors while the worker restarts
   uint64_t shards = 0;
   uint64_t mounts = 0;
+  uint64_t bindings = 0;  // those of mounts included
   std::string cache_dir;
   std::vector<BlobStatus> blobs;  // sorted by id
   Counters counters;

@@ -73,6 +73,16 @@ std::vector<CachedFile> CacheDirectory::List() const {
   return files;
 }
 
+std::set<ObjectKey> CacheDirectory::Keys() const {
+  std::set<ObjectKey> keys;
+  for (const CachedFile& file : List()) {
+    const std::string volume = std::filesystem::path(file.directory).parent_path().filename();
+    // 'I' and 'D' go before the keys; names that are encoded otherwise are not ours.
+    if (volume.starts_with('I') && file.name.starts_with('D')) keys.emplace(volume.substr(1), file.name.substr(1));
+  }
+  return keys;
+}
+
 void CacheDirectory::EmptyGraveyard() const {
   std::error_code ignored;
   for (std::filesystem::directory_iterator at(path_ + "/graveyard", ignored), end; !ignored && at != end;

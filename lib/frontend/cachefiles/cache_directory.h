@@ -5,6 +5,7 @@
 // its own with one thread.
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ class CacheDirectory {
   std::string PathOf(const ObjectKey& key) const;
 
   std::vector<CachedFile> List() const;
+  // The objects behind those files.
+  std::set<ObjectKey> Keys() const;
   // What the kernel has thrown out as a whole.
   void EmptyGraveyard() const;
   // How many bytes have to go until `run` percent of the file system are free, if less than `cull` percent are; else 0.

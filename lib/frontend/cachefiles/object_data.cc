@@ -31,7 +31,6 @@ runtime::Task<void> ObjectData::WriteAll(ConstBytes src, uint64_t offset) {
           "its file system, or the object is not in use any more)",
           src.size(), offset, name_);
     }
-    if (written == -ECANCELED) Throw(Errc::kStopped, "writing '{}' was stopped", name_);
     if (written < 0)
       ThrowErrno(static_cast<int>(-written), "cannot write {} bytes at {} of '{}'", src.size(), offset, name_);
     const uint64_t step = AlignDown(std::min<uint64_t>(static_cast<uint64_t>(written), src.size()), kBlock);

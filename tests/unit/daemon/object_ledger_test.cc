@@ -31,6 +31,18 @@ TEST_CASE("the ledger tells the objects of different volumes apart and survives 
   CHECK(ledger.Find(other) == Content("second"));
 }
 
+TEST_CASE("what the kernel does not have any more is forgotten") {
+  test::TemporaryDirectory directory;
+  const ObjectLedger ledger(directory / "objects");
+  const ObjectKey kept("erofs,a", "img");
+  const ObjectKey gone("erofs,b", "img");
+  ledger.Put(kept, Content("first"));
+  ledger.Put(gone, Content("second"));
+  ledger.KeepOnly({kept, ObjectKey("erofs,c", "other")});
+  CHECK(ledger.Find(kept) == Content("first"));
+  CHECK_FALSE(ledger.Find(gone));
+}
+
 TEST_CASE("an entry that is damaged counts as none") {
   test::TemporaryDirectory directory;
   const ObjectLedger ledger(directory / "objects");

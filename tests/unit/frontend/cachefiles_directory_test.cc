@@ -63,6 +63,8 @@ TEST_CASE("what was used longest ago goes first, what is in use stays") {
   const std::string busy = MakeObject(cache, {"erofs,a", "busy"}, 4, 9);
   const std::string oldest = MakeObject(cache, {"erofs,b", "oldest"}, 4, 8);
   const std::string older = MakeObject(cache, {"erofs,b", "older"}, 4, 7);
+  CHECK(cache.Keys() ==
+        std::set<ObjectKey>{{"erofs,a", "newest"}, {"erofs,a", "busy"}, {"erofs,b", "oldest"}, {"erofs,b", "older"}});
   const std::string here = std::filesystem::current_path();
   CullingDevice device;
   device.in_use.insert("Dbusy");
