@@ -10,14 +10,15 @@ from support.programs import PATIENCE, run, wait_until
 
 
 class Nydusd:
-    """Serves a bootstrap from a folder of blobs by FUSE.  Use it as a context manager."""
+    """Serves a bootstrap by FUSE, from a folder of blobs or a backend in nydusd's terms.  Use it as a context manager."""
 
     def __init__(self, program, folder, bootstrap, blobs):
         self.folder = pathlib.Path(folder)
         self.mountpoint, cache = self.folder / "mnt", self.folder / "cache"
         for path in (self.mountpoint, cache):
             path.mkdir(parents=True)
-        config = {"device": {"backend": {"type": "localfs", "config": {"dir": str(blobs)}},
+        backend = blobs if isinstance(blobs, dict) else {"type": "localfs", "config": {"dir": str(blobs)}}
+        config = {"device": {"backend": backend,
                              "cache": {"type": "blobcache", "config": {"work_dir": str(cache)}}},
                   "mode": "direct", "digest_validate": False, "enable_xattr": True, "fs_prefetch": {"enable": False}}
         (self.folder / "config.json").write_text(json.dumps(config))
