@@ -16,25 +16,30 @@ _sluice() {
     done
 
     case $prev in
-        --socket | --output-json | --digestfile | --push-blobs | --authfile | --backend-config)
+        --socket | --output-json | --digestfile | --push-blobs | --authfile | --src-authfile | --dest-authfile | --backend-config)
             _filedir
             return
             ;;
         --compressor) COMPREPLY=($(compgen -W 'zstd lz4 none' -- "$cur")); return ;;
         --digester) COMPREPLY=($(compgen -W 'blake3 sha256' -- "$cur")); return ;;
         --progress) COMPREPLY=($(compgen -W 'auto plain tty json' -- "$cur")); return ;;
-        --chunk-size | --level | --jobs | --platform | --creds | --fsid | --domain) return ;;
+        --chunk-size | --level | --jobs | --platform | --creds | --src-creds | --dest-creds | --retry-times | --fsid | --domain) return ;;
         --frontend) COMPREPLY=($(compgen -W 'fanotify cachefiles' -- "$cur")); return ;;
-        --cert-dir) _filedir -d; return ;;
+        --cert-dir | --src-cert-dir | --dest-cert-dir) _filedir -d; return ;;
     esac
 
-    local options
+    local options registry both
+    registry='--creds --authfile --cert-dir --tls-verify --retry-times'
+    both="$registry --src-creds --src-authfile --src-cert-dir --src-tls-verify
+          --dest-creds --dest-authfile --dest-cert-dir --dest-tls-verify"
     case $command in
-        '') COMPREPLY=($(compgen -W 'convert mount umount bind unbind list status --help --version' -- "$cur")); return ;;
+        '') COMPREPLY=($(compgen -W 'convert copy inspect mount umount bind unbind list status --help --version' -- "$cur")); return ;;
         convert)
-            options='--chunk-size --compressor --level --digester --platform --jobs --output-json --digestfile --push-blobs --progress
-                     --quiet --help'
+            options="--chunk-size --compressor --level --digester --platform --jobs --output-json --digestfile --push-blobs --progress
+                     --quiet --help $both"
             ;;
+        copy) options="--all --platform --preserve-digests --digestfile --quiet --help $both" ;;
+        inspect) options="--raw --config --platform --help $registry" ;;
         mount) options='--socket --frontend --tls-verify --creds --authfile --cert-dir --backend-config --help' ;;
         bind) options='--socket --fsid --domain --tls-verify --creds --authfile --cert-dir --backend-config --help' ;;
         umount) options='--socket --help' ;;
@@ -47,10 +52,14 @@ _sluice() {
         return
     fi
     case $command in
-        convert | mount | bind)
+        convert | copy | inspect | mount | bind)
             # What stands before the colon of a reference is a transport, what follows is a path.
-            local transports='oci: rafs:'
-            [[ $command != convert ]] || transports='oci: oci-archive: docker-archive: rootfs: tar:'
+            local transports
+            case $command in
+                mount | bind) transports='docker:// oci: rafs:' ;;
+                copy) transports='docker:// oci: oci-archive:' ;;
+                *) transports='docker:// oci: oci-archive: docker-archive: rootfs: tar:' ;;
+            esac
             if [[ $cur == *:* ]]; then
                 local prefix=${cur%%:*}:
                 cur=${cur#*:}

@@ -17,13 +17,16 @@ function __sluice_references
     end
 end
 
-set --local commands convert mount umount bind unbind list status
+set --local commands convert copy inspect mount umount bind unbind list status
 
 complete --command sluice --no-files
 complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --long version --description 'Show the version'
 complete --command sluice --short h --long help --description 'Show help'
 complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments convert \
     --description 'Convert an image so that it can be served on demand'
+complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments copy --description 'Copy an image, byte for byte'
+complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments inspect \
+    --description 'Show what an image is'
 complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments mount \
     --description 'Mount an image; its data come when they are read'
 complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments umount --description 'Unmount an image'
@@ -35,7 +38,7 @@ complete --command sluice --condition "not __fish_seen_subcommand_from $commands
 complete --command sluice --condition "not __fish_seen_subcommand_from $commands" --arguments status --description 'Show what the daemon does'
 
 complete --command sluice --condition '__fish_seen_subcommand_from convert' \
-    --arguments '(__sluice_references oci oci-archive docker-archive rootfs tar)'
+    --arguments '(__sluice_references docker oci oci-archive docker-archive rootfs tar)'
 complete --command sluice --condition '__fish_seen_subcommand_from convert' --long chunk-size --exclusive --description 'Bytes of a chunk'
 complete --command sluice --condition '__fish_seen_subcommand_from convert' --long compressor --exclusive --arguments 'zstd lz4 none' \
     --description 'Compressor of chunks'
@@ -53,6 +56,31 @@ complete --command sluice --condition '__fish_seen_subcommand_from convert' --lo
 complete --command sluice --condition '__fish_seen_subcommand_from convert' --long progress --exclusive --arguments 'auto plain tty json' \
     --description 'How progress is shown'
 complete --command sluice --condition '__fish_seen_subcommand_from convert' --long quiet --description 'Print only the digest'
+
+complete --command sluice --condition '__fish_seen_subcommand_from copy' --arguments '(__sluice_references docker oci oci-archive)'
+complete --command sluice --condition '__fish_seen_subcommand_from copy' --long all --description 'Copy all platforms'
+complete --command sluice --condition '__fish_seen_subcommand_from copy' --long preserve-digests --description 'Change no digest'
+complete --command sluice --condition '__fish_seen_subcommand_from copy' --long digestfile --require-parameter --force-files \
+    --description 'Write the digest'
+complete --command sluice --condition '__fish_seen_subcommand_from copy' --long quiet --description 'Print only the digest'
+complete --command sluice --condition '__fish_seen_subcommand_from inspect' \
+    --arguments '(__sluice_references docker oci oci-archive docker-archive rootfs tar)'
+complete --command sluice --condition '__fish_seen_subcommand_from inspect' --long raw --description 'Print the manifest'
+complete --command sluice --condition '__fish_seen_subcommand_from inspect' --long config --description 'Print the config'
+complete --command sluice --condition '__fish_seen_subcommand_from copy inspect' --long platform --exclusive --description 'Platform to choose'
+complete --command sluice --condition '__fish_seen_subcommand_from convert copy inspect' --long retry-times --exclusive \
+    --description 'Further tries of what fails'
+for side in '' src- dest-
+    set --local where 'convert copy'
+    test -n "$side"; or set where 'convert copy inspect'
+    complete --command sluice --condition "__fish_seen_subcommand_from $where" --long {$side}creds --exclusive --description 'Credentials'
+    complete --command sluice --condition "__fish_seen_subcommand_from $where" --long {$side}authfile --require-parameter --force-files \
+        --description 'File with credentials'
+    complete --command sluice --condition "__fish_seen_subcommand_from $where" --long {$side}cert-dir --exclusive \
+        --arguments '(__fish_complete_directories)' --description 'Certificates'
+    complete --command sluice --condition "__fish_seen_subcommand_from $where" --long {$side}tls-verify --no-files \
+        --arguments 'true false' --description 'Check the certificate'
+end
 
 complete --command sluice --condition '__fish_seen_subcommand_from mount umount bind unbind list status' --long socket --require-parameter --force-files \
     --description 'Socket of the daemon'

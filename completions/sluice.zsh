@@ -18,9 +18,12 @@ _sluice_reference() {
 
 _sluice() {
   local curcontext=$curcontext state line
-  local -a commands common
+  local -a commands common registry both
+  local side
   commands=(
     'convert:Convert an image so that it can be served on demand'
+    'copy:Copy an image, byte for byte'
+    'inspect:Show what an image is'
     'mount:Mount an image; its data come when they are read'
     'umount:Unmount an image'
     'bind:Prepare an image for a mount by its fsid'
@@ -30,13 +33,26 @@ _sluice() {
   )
   common=('(-h --help)'{-h,--help}'[Show help]' '--socket=[Socket of the daemon]:socket:_files')
 
+  registry=(
+    '--creds=[Credentials]:user\:password:' '--authfile=[File with credentials]:file:_files'
+    '--cert-dir=[Certificates]:directory:_files -/' '--tls-verify=-[Check the certificate]:verify:(true false)'
+    '--retry-times=[Further tries of what fails]:number:'
+  )
+  both=($registry)
+  for side in src dest; do
+    both+=(
+      "--$side-creds=[Credentials]:user\:password:" "--$side-authfile=[File with credentials]:file:_files"
+      "--$side-cert-dir=[Certificates]:directory:_files -/" "--$side-tls-verify=-[Check the certificate]:verify:(true false)"
+    )
+  done
+
   _arguments -C '(-h --help)'{-h,--help}'[Show help]' '--version[Show the version]' '1: :->command' '*:: :->arguments'
   case $state in
     command) _describe command commands ;;
     arguments)
       case $line[1] in
         convert)
-          _arguments '(-h --help)'{-h,--help}'[Show help]' \
+          _arguments '(-h --help)'{-h,--help}'[Show help]' $both \
             '--chunk-size=[Bytes of a chunk]:size:' \
             '--compressor=[Compressor of chunks]:compressor:(zstd lz4 none)' \
             '--level=[Compression level]:level:' \
@@ -48,8 +64,24 @@ _sluice() {
             '--push-blobs=[Put the blobs into an object store, too]:place:_files' \
             '--progress=[How progress is shown]:style:(auto plain tty json)' \
             '--quiet[Print only the digest]' \
-            '1:source:_sluice_reference oci oci-archive docker-archive rootfs tar' \
-            '2:target:_sluice_reference oci oci-archive'
+            '1:source:_sluice_reference docker oci oci-archive docker-archive rootfs tar' \
+            '2:target:_sluice_reference docker oci oci-archive'
+          ;;
+        copy)
+          _arguments '(-h --help)'{-h,--help}'[Show help]' $both \
+            '(--platform)--all[Copy all platforms]' \
+            '(--all)--platform=[Platform to choose]:os/arch:' \
+            '--preserve-digests[Change no digest]' \
+            '--digestfile=[Write the digest]:file:_files' \
+            '--quiet[Print only the digest]' \
+            '1:source:_sluice_reference docker oci oci-archive' \
+            '2:target:_sluice_reference docker oci oci-archive'
+          ;;
+        inspect)
+          _arguments '(-h --help)'{-h,--help}'[Show help]' $registry \
+            '--platform=[Platform to choose]:os/arch:' \
+            '--raw[Print the manifest]' '--config[Print the config]' \
+            '1:image:_sluice_reference docker oci oci-archive docker-archive rootfs tar'
           ;;
         mount)
           _arguments $common \

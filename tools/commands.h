@@ -11,6 +11,8 @@ namespace sluice::tools {
 
 void AddBindCommand(CLI::App& app);
 void AddConvertCommand(CLI::App& app);
+void AddCopyCommand(CLI::App& app);
+void AddInspectCommand(CLI::App& app);
 void AddMountCommand(CLI::App& app);
 void AddUmountCommand(CLI::App& app);
 void AddUnbindCommand(CLI::App& app);

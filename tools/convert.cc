@@ -21,6 +21,8 @@
 #include "oci/reference.h"
 #include "progress.h"
 #include "pushing_target.h"
+#include "registry_flags.h"
+#include "result_file.h"
 #include "signal_hold.h"
 #include "text.h"
 
@@ -32,6 +34,7 @@ constexpr size_t kMaxJobs = 256;
 struct Options {
   std::string source;
   std::string target;
+  TransferFlags registries;
   std::string chunk_size = fmt::format("{}K", convert::kDefaultChunkSize / kKiB);
   std::string compressor = "zstd";
   std::optional<int> level;
@@ -99,14 +102,6 @@ class Interruptible final : public convert::ConvertObserver {
   const SignalHold& signals_;
 };
 
-void WriteFile(const std::string& path, std::string_view content) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "we"), &std::fclose);
-  if (!file || std::fwrite(content.data(), 1, content.size(), file.get()) != content.size() ||
-      std::fflush(file.get()) != 0) {
-    ThrowErrno(errno, "cannot write '{}'", path);
-  }
-}
-
 nlohmann::json ToJson(const oci::Descriptor& descriptor) {
   return {{"digest", oci::FormatDigest(descriptor.digest)},
           {"size", descriptor.size},
@@ -153,17 +148,20 @@ void Convert(const Options& options) {
   std::optional<oci::Platform> platform;
   if (!options.platform.empty()) platform = oci::Platform::Parse(options.platform);
 
-  const std::unique_ptr<oci::ImageSource> source = oci::OpenImage(oci::Reference::Parse(options.source), platform);
-  std::unique_ptr<oci::ImageTarget> target = oci::CreateTarget(oci::Reference::Parse(options.target));
+  const oci::Reference from = oci::Reference::Parse(options.source);
+  const oci::Reference to = oci::Reference::Parse(options.target);
+  const auto source = oci::OpenImage(from, platform, SourceOptions(options.registries, signals));
+  std::unique_ptr<oci::ImageTarget> target = oci::CreateTarget(to, TargetOptions(options.registries, signals));
   if (!options.push_blobs.empty())
     target = std::make_unique<PushingTarget>(std::move(target), options.push_blobs, signals);
   Interruptible observer(*progress, signals);
   const convert::ConvertReport report = convert::Convert(*source, *target, convert_options, observer);
 
   const std::string digest = oci::FormatDigest(report.manifest.digest);
-  if (!options.digestfile.empty()) WriteFile(options.digestfile, digest);
+  if (!options.digestfile.empty()) WriteResultFile(options.digestfile, digest);
   if (!options.output_json.empty()) {
-    WriteFile(options.output_json, ToJson(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    WriteResultFile(options.output_json,
+                    ToJson(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
   if (options.quiet) {
     fmt::print("{}\n", digest);
@@ -179,9 +177,11 @@ void AddConvertCommand(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   command
       ->add_option("SOURCE", options->source,
-                   "oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG], rootfs:DIR or tar:FILE")
+                   "docker://NAME, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG], rootfs:DIR or "
+                   "tar:FILE")
       ->required();
-  command->add_option("TARGET", options->target, "oci:DIR:TAG or oci-archive:FILE[:TAG]")->required();
+  command->add_option("TARGET", options->target, "docker://NAME, oci:DIR:TAG or oci-archive:FILE[:TAG]")->required();
+  AddTransferFlags(*command, options->registries);
   command->add_option("--chunk-size", options->chunk_size, "Bytes per chunk, a power of two from 4K to 16M")
       ->type_name("SIZE")
       ->capture_default_str();

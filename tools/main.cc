@@ -26,6 +26,8 @@ int main(int argc, char** argv) try {
   app.set_version_flag("--version", "sluice " SLUICE_VERSION);
   app.require_subcommand(1);
   sluice::tools::AddConvertCommand(app);
+  sluice::tools::AddCopyCommand(app);
+  sluice::tools::AddInspectCommand(app);
   sluice::tools::AddMountCommand(app);
   sluice::tools::AddUmountCommand(app);
   sluice::tools::AddBindCommand(app);

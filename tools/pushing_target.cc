@@ -162,7 +162,8 @@ std::unique_ptr<oci::BlobWriter> PushingTarget::NewChunkBlob() {
   return std::make_unique<Writer>(inner_->NewChunkBlob(), *store_);
 }
 
-oci::Descriptor PushingTarget::Commit(const oci::Manifest& manifest, const oci::Platform& platform) {
+oci::Descriptor PushingTarget::Commit(const oci::StoredManifest& manifest,
+                                      const std::optional<oci::Platform>& platform) {
   return inner_->Commit(manifest, platform);
 }
 

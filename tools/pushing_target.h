@@ -3,6 +3,7 @@
 // Writes an image and puts its blobs of chunks into an object store as well: what --push-blobs does.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "oci/image_target.h"
@@ -18,10 +19,13 @@ class PushingTarget final : public oci::ImageTarget {
   PushingTarget(std::unique_ptr<oci::ImageTarget> inner, const std::string& place, const SignalHold& signals);
   ~PushingTarget() override;
 
+  using oci::ImageTarget::Commit;
+  bool HasBlob(const oci::Descriptor& blob) override { return inner_->HasBlob(blob); }
   std::unique_ptr<oci::BlobWriter> NewBlob() override { return inner_->NewBlob(); }
   // Its Finish() ends when the store has the blob.
   std::unique_ptr<oci::BlobWriter> NewChunkBlob() override;
-  oci::Descriptor Commit(const oci::Manifest& manifest, const oci::Platform& platform) override;
+  void PutManifest(const oci::StoredManifest& manifest) override { inner_->PutManifest(manifest); }
+  oci::Descriptor Commit(const oci::StoredManifest& manifest, const std::optional<oci::Platform>& platform) override;
 
  private:
   class Store;

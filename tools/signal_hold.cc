@@ -25,14 +25,19 @@ SignalHold::SignalHold() {
 
 SignalHold::~SignalHold() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-void SignalHold::Check() const {
+int SignalHold::Waiting() const noexcept {
   sigset_t pending = {};
   sigpending(&pending);
   for (const int signal : kSignals) {
-    if (sigismember(&held_, signal) == 1 && sigismember(&pending, signal) == 1) {
-      Throw(Errc::kStopped, "stopped by signal {}", signal);
-    }
+    if (sigismember(&held_, signal) == 1 && sigismember(&pending, signal) == 1) return signal;
   }
+  return 0;
+}
+
+bool SignalHold::Waits() const noexcept { return Waiting() != 0; }
+
+void SignalHold::Check() const {
+  if (const int signal = Waiting(); signal != 0) Throw(Errc::kStopped, "stopped by signal {}", signal);
 }
 
 }  // namespace sluice::tools

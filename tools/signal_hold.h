@@ -16,10 +16,13 @@ class SignalHold {
   SignalHold(const SignalHold&) = delete;
   SignalHold& operator=(const SignalHold&) = delete;
 
-  // Throws kStopped when one of the signals waits.
+  // Whether one of the signals waits.  From any thread.
+  bool Waits() const noexcept;
+  // Throws kStopped when one does.
   void Check() const;
 
  private:
+  int Waiting() const noexcept;  // the number of a signal, or 0
   sigset_t held_ = {};
   sigset_t before_ = {};
 };

@@ -80,11 +80,14 @@ ArchiveTarget::ArchiveTarget(std::string path, std::string tag)
 
 std::unique_ptr<BlobWriter> ArchiveTarget::NewBlob() { return std::make_unique<Writer>(*this); }
 
-Descriptor ArchiveTarget::Commit(const Manifest& manifest, const Platform& platform) {
-  const std::string text = Serialize(manifest);
-  const StoredBlob stored = PutBlob(AsBytes(text));
+bool ArchiveTarget::HasBlob(const Descriptor& blob) { return blobs_.contains(blob.digest); }
+
+void ArchiveTarget::PutManifest(const StoredManifest& manifest) { PutBlob(manifest.bytes); }
+
+Descriptor ArchiveTarget::Commit(const StoredManifest& manifest, const std::optional<Platform>& platform) {
+  PutBlob(manifest.bytes);
   Index index{.media_type = std::string(media_type::kIndex)};
-  index.manifests.push_back(IndexEntry(manifest, stored, platform, tag_));
+  index.manifests.push_back(IndexEntry(manifest, platform, tag_));
   tar_.AddFile("index.json", kFilePermissions, AsBytes(Serialize(index)));
   tar_.Finish();
   file_.Finish();

@@ -17,8 +17,11 @@ class ArchiveTarget final : public ImageTarget {
  public:
   ArchiveTarget(std::string path, std::string tag);
 
+  using ImageTarget::Commit;
+  bool HasBlob(const Descriptor& blob) override;
   std::unique_ptr<BlobWriter> NewBlob() override;
-  Descriptor Commit(const Manifest& manifest, const Platform& platform) override;
+  void PutManifest(const StoredManifest& manifest) override;
+  Descriptor Commit(const StoredManifest& manifest, const std::optional<Platform>& platform) override;
 
  private:
   class Writer;

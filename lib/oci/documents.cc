@@ -169,6 +169,8 @@ Manifest ParseManifest(ConstBytes json, std::string_view what) {
   manifest.config = GetDescriptor(view.Get("config"));
   if (const auto layers = view.Find("layers")) manifest.layers = GetDescriptors(*layers, kMaxLayers);
   manifest.annotations = GetAnnotations(view);
+  if (const auto subject = view.Find("subject")) manifest.subject = GetDescriptor(*subject);
+  if (const auto type = view.Find("artifactType")) manifest.artifact_type = type->Text();
   return manifest;
 }
 
@@ -223,6 +225,8 @@ std::string Serialize(const Manifest& manifest) {
                {"config", ToJson(manifest.config)},
                {"layers", ToJson(manifest.layers)}};
   if (!manifest.annotations.empty()) json["annotations"] = manifest.annotations;
+  if (manifest.subject) json["subject"] = ToJson(*manifest.subject);
+  if (manifest.artifact_type) json["artifactType"] = *manifest.artifact_type;
   return DumpJson(json);
 }
 

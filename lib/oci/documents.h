@@ -66,6 +66,8 @@ struct Manifest {
   Descriptor config;
   std::vector<Descriptor> layers;
   Annotations annotations;
+  std::optional<Descriptor> subject;         // the manifest that this one says something about
+  std::optional<std::string> artifact_type;  // what it is, if no image
   bool operator==(const Manifest&) const = default;
 };
 

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "oci/directory_layer.h"
 #include "oci/file_source.h"
-#include "oci/layout.h"
 #include "oci/media_types.h"
+#include "oci/stored_image.h"
 #include "oci/tar_index.h"
 #include "oci/tar_layer.h"
 
@@ -45,16 +45,16 @@ void CheckLayerCount(const ImageConfig& config, size_t layers, const std::string
     Throw(Errc::kCorrupt, "{} has {} layers, its config {} diff ids", what, layers, config.diff_ids.size());
 }
 
-class LayoutImage final : public ImageSource {
+// An image with a manifest, wherever that is stored.
+class ManifestImage final : public ImageSource {
  public:
-  LayoutImage(Layout layout, const std::string& tag, const std::optional<Platform>& platform)
-      : layout_(std::move(layout)) {
-    const Layout::Resolved image = layout_.Resolve(tag, platform);
-    const std::string what = "'" + layout_.path() + "': image " + FormatDigest(image.descriptor.digest);
-    const Manifest& manifest = image.manifest;
+  ManifestImage(std::unique_ptr<StoredImage> stored, const std::optional<Platform>& platform)
+      : stored_(std::move(stored)) {
+    const Manifest& manifest = stored_->image().manifest;
+    const std::string what = stored_->name() + ": image " + FormatDigest(stored_->image().descriptor.digest);
     if (manifest.config.media_type != media_type::kConfig && manifest.config.media_type != media_type::kDockerConfig)
       Throw(Errc::kUnsupported, "{} has a config of type '{}'", what, manifest.config.media_type);
-    config_ = ParseConfig(layout_.ReadBlob(manifest.config, kMaxDocumentBytes), what + ": config");
+    config_ = ParseConfig(stored_->GetBlob(manifest.config, kMaxDocumentBytes), what + ": config");
     CheckPlatform(config_, platform, what);
     CheckLayerCount(config_, manifest.layers.size(), what);
     annotations_ = manifest.annotations;
@@ -74,11 +74,22 @@ class LayoutImage final : public ImageSource {
     const SourceLayer& layer = layers_.at(index);
     if (std::ranges::find(kTarLayers, layer.media_type) == kTarLayers.end())
       Throw(Errc::kUnsupported, "{} is of type '{}'", layer.name, layer.media_type);
-    return OpenPart(layer, layout_.FindBlob(*layer.digest));
+    const std::vector<Descriptor>& blobs = stored_->image().manifest.layers;
+    // Layers are mostly read in order, from the first on.
+    if (index == 0) stored_->Announce(blobs);
+    LayerExpectations expected{.digest = layer.digest, .stored_size = layer.stored_size, .diff_id = layer.diff_id};
+    std::unique_ptr<codec::ByteSource> bytes;
+    try {
+      bytes = stored_->OpenBlob(blobs[index]);
+    } catch (Error& e) {
+      e.AddContext(layer.name);
+      throw;
+    }
+    return OpenTarLayer(std::move(bytes), layer.name, std::move(expected));
   }
 
  private:
-  const Layout layout_;
+  const std::unique_ptr<StoredImage> stored_;
 };
 
 // docker save: manifest.json names the config and the layers of each image.  Layers are plain tars, or links to them.
@@ -160,11 +171,13 @@ class BareLayer final : public ImageSource {
 
 }  // namespace
 
-std::unique_ptr<ImageSource> OpenImage(const Reference& reference, const std::optional<Platform>& platform) {
+std::unique_ptr<ImageSource> OpenImage(const Reference& reference, const std::optional<Platform>& platform,
+                                       const RegistryOptions& options) {
   switch (reference.transport) {
-    case Transport::kOci: return std::make_unique<LayoutImage>(Layout::Open(reference.path), reference.tag, platform);
+    case Transport::kDocker:
+    case Transport::kOci:
     case Transport::kOciArchive:
-      return std::make_unique<LayoutImage>(Layout::OpenArchive(reference.path), reference.tag, platform);
+      return std::make_unique<ManifestImage>(OpenStoredImage(reference, platform, options), platform);
     case Transport::kDockerArchive: return std::make_unique<DockerArchive>(reference.path, reference.tag, platform);
     case Transport::kRootfs:
     case Transport::kTar: return std::make_unique<BareLayer>(reference, platform);

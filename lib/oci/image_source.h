@@ -12,6 +12,7 @@
 #include "oci/documents.h"
 #include "oci/layer_reader.h"
 #include "oci/reference.h"
+#include "oci/registry_options.h"
 
 namespace sluice::oci {
 
@@ -44,8 +45,9 @@ class ImageSource {
   Annotations annotations_;
 };
 
-// `platform` chooses among the images of an index; nullopt: the host's, or the only one there is.  Throws kNotFound
-// when the place, the tag or the platform does not exist, kUnsupported for rafs references.
-std::unique_ptr<ImageSource> OpenImage(const Reference& reference, const std::optional<Platform>& platform);
+// `platform` chooses among the images of an index; nullopt: the host's, or the only one there is.  `options` count for
+// docker:.  Throws kNotFound when the place, the tag or the platform does not exist, kUnsupported for rafs references.
+std::unique_ptr<ImageSource> OpenImage(const Reference& reference, const std::optional<Platform>& platform,
+                                       const RegistryOptions& options = {});
 
 }  // namespace sluice::oci

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
@@ -11,6 +12,8 @@
 #include "codec/stream.h"
 #include "oci/documents.h"
 #include "oci/reference.h"
+#include "oci/registry_options.h"
+#include "oci/resolved_image.h"
 
 namespace sluice::oci {
 
@@ -33,19 +36,29 @@ class ImageTarget {
  public:
   virtual ~ImageTarget() = default;
 
+  // Whether the target has this blob already, or has now taken it over from where it is: then it need not be written.
+  virtual bool HasBlob(const Descriptor& blob) = 0;
   // One at a time; it does not outlive the target.
   virtual std::unique_ptr<BlobWriter> NewBlob() = 0;
   // The same for a blob of chunks: what is read on demand, and may be kept elsewhere too.
   virtual std::unique_ptr<BlobWriter> NewChunkBlob() { return NewBlob(); }
   StoredBlob PutBlob(ConstBytes bytes);
 
-  // Stores the manifest and makes the tag of the reference name it, replacing an image that had the tag.  The blobs
-  // that it names have been written.  `platform` goes into the index entry.  Returns that entry.  Called once.
-  virtual Descriptor Commit(const Manifest& manifest, const Platform& platform) = 0;
+  // Stores a manifest that has no tag: one that an index names.  The blobs that it names have been written.
+  virtual void PutManifest(const StoredManifest& manifest) = 0;
+  // Stores a manifest or index, byte for byte, and makes the tag of the reference name it, replacing an image that had
+  // the tag.  What it names has been written.  `platform` goes into the entry of an index.json.  Returns that entry.
+  // Called once.
+  virtual Descriptor Commit(const StoredManifest& manifest, const std::optional<Platform>& platform) = 0;
+  // The same for a new manifest.
+  Descriptor Commit(const Manifest& manifest, const Platform& platform);
 };
 
-// For oci:DIR:TAG (made, or extended when it is a layout already) and oci-archive:FILE[:TAG] (replaced on Commit).
-// Throws kInvalidArgument for other transports and when oci: has no tag.
-std::unique_ptr<ImageTarget> CreateTarget(const Reference& reference);
+// For docker://NAME, oci:DIR:TAG (made, or extended when it is a layout already) and oci-archive:FILE[:TAG] (replaced
+// on Commit).  `options` count for docker:; `source`, if not null, is where the image comes from: in the same registry
+// blobs are mounted from there.  Throws kInvalidArgument for other transports, when oci: has no tag, and when docker:
+// has a digest.
+std::unique_ptr<ImageTarget> CreateTarget(const Reference& reference, const RegistryOptions& options = {},
+                                          const RegistryReference* source = nullptr);
 
 }  // namespace sluice::oci

@@ -86,19 +86,26 @@ Layout::Layout(std::string path, std::shared_ptr<const LayoutFiles> files)
   index_ = ParseIndex(ReadDocument(*files_, path_, "index.json"), "'" + path_ + "/index.json'");
 }
 
-Layout::Resolved Layout::Resolve(const std::string& tag, const std::optional<Platform>& platform) const {
+ResolvedImage Layout::Resolve(const std::string& tag, const std::optional<Platform>& platform) const {
+  ResolvedImage image;
   Descriptor descriptor = FindTag(tag, platform);
   for (int depth = 0; depth < kMaxNesting; ++depth) {
     const std::string what = "'" + path_ + "': " + FormatDigest(descriptor.digest);
     if (IsManifest(descriptor)) {
-      Manifest manifest = ParseManifest(ReadBlob(descriptor, kMaxDocumentBytes), what);
-      CheckType(manifest.media_type, descriptor, what);
-      return {std::move(descriptor), std::move(manifest)};
+      image.bytes = ReadBlob(descriptor, kMaxDocumentBytes);
+      image.manifest = ParseManifest(image.bytes, what);
+      CheckType(image.manifest.media_type, descriptor, what);
+      image.descriptor = std::move(descriptor);
+      return image;
     }
     if (!IsIndex(descriptor))
       Throw(Errc::kUnsupported, "{} is no image, but of type '{}'", what, descriptor.media_type);
-    const Index index = ParseIndex(ReadBlob(descriptor, kMaxDocumentBytes), what);
+    std::vector<std::byte> bytes = ReadBlob(descriptor, kMaxDocumentBytes);
+    const Index index = ParseIndex(bytes, what);
     CheckType(index.media_type, descriptor, what);
+    if (depth == 0)
+      image.index =
+          StoredManifest{.media_type = index.media_type, .digest = descriptor.digest, .bytes = std::move(bytes)};
     descriptor = Select(index, platform, what);
   }
   Throw(Errc::kCorrupt, "'{}': more than {} indexes in one another", path_, kMaxNesting);

@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "oci/documents.h"
 #include "oci/file_source.h"
+#include "oci/resolved_image.h"
 
 namespace sluice::oci {
 
@@ -36,11 +37,7 @@ class Layout {
 
   // The manifest called `tag` for `platform`; an empty tag means the only image there is, a nullopt platform the host's
   // or the only one.  Follows nested indexes.  Throws kNotFound naming what is there.
-  struct Resolved {
-    Descriptor descriptor;
-    Manifest manifest;
-  };
-  Resolved Resolve(const std::string& tag, const std::optional<Platform>& platform) const;
+  ResolvedImage Resolve(const std::string& tag, const std::optional<Platform>& platform) const;
 
   // The name of a blob inside a layout; in a directory, path() + "/" + BlobName(digest) is its file.
   static std::string BlobName(const Digest& digest);

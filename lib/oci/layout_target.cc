@@ -119,10 +119,18 @@ StoredBlob LayoutTarget::Keep(std::unique_ptr<OutputFile> file, const Digest& di
   return blob;
 }
 
-Descriptor LayoutTarget::Commit(const Manifest& manifest, const Platform& platform) {
-  const std::string text = Serialize(manifest);
-  const StoredBlob stored = PutBlob(AsBytes(text));
-  Descriptor entry = IndexEntry(manifest, stored, platform, tag_);
+bool LayoutTarget::HasBlob(const Descriptor& blob) {
+  if (pending_.contains(blob.digest)) return true;
+  struct stat status {};
+  return ::stat(BlobPath(blob.digest).c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+         static_cast<uint64_t>(status.st_size) == blob.size;
+}
+
+void LayoutTarget::PutManifest(const StoredManifest& manifest) { PutBlob(manifest.bytes); }
+
+Descriptor LayoutTarget::Commit(const StoredManifest& manifest, const std::optional<Platform>& platform) {
+  PutBlob(manifest.bytes);
+  Descriptor entry = IndexEntry(manifest, platform, tag_);
 
   const IndexLock lock(directory_);
   Index index{.media_type = std::string(media_type::kIndex)};

@@ -20,8 +20,11 @@ class LayoutTarget final : public ImageTarget {
   LayoutTarget(std::string directory, std::string tag);
   ~LayoutTarget() override;
 
+  using ImageTarget::Commit;
+  bool HasBlob(const Descriptor& blob) override;
   std::unique_ptr<BlobWriter> NewBlob() override;
-  Descriptor Commit(const Manifest& manifest, const Platform& platform) override;
+  void PutManifest(const StoredManifest& manifest) override;
+  Descriptor Commit(const StoredManifest& manifest, const std::optional<Platform>& platform) override;
 
  private:
   class Writer;

@@ -11,7 +11,8 @@ namespace sluice::oci {
 namespace {
 
 constexpr std::array kTransports = {Transport::kOci,    Transport::kOciArchive, Transport::kDockerArchive,
-                                    Transport::kRootfs, Transport::kTar,        Transport::kRafs};
+                                    Transport::kRootfs, Transport::kTar,        Transport::kRafs,
+                                    Transport::kDocker};
 
 // Tags become annotations and parts of messages: what a registry reference may hold, and nothing else.
 void CheckTag(std::string_view tag, std::string_view text) {
@@ -38,6 +39,7 @@ std::string_view Name(Transport transport) noexcept {
     case Transport::kRootfs: return "rootfs";
     case Transport::kTar: return "tar";
     case Transport::kRafs: return "rafs";
+    case Transport::kDocker: return "docker";
   }
   return "unknown";
 }
@@ -50,10 +52,17 @@ Reference Reference::Parse(std::string_view text) {
   const auto transport = std::ranges::find(kTransports, prefix, [](Transport t) { return Name(t); });
   if (colon == std::string_view::npos || transport == kTransports.end())
     Throw(Errc::kInvalidArgument,
-          "image reference '{}' does not start with oci:, oci-archive:, docker-archive:, rootfs:, tar: or rafs:", text);
+          "image reference '{}' does not start with docker://, oci:, oci-archive:, docker-archive:, rootfs:, tar: or "
+          "rafs:",
+          text);
 
   Reference reference{.transport = *transport};
   std::string_view place = text.substr(colon + 1);
+  if (reference.transport == Transport::kDocker) {
+    if (!place.starts_with("//")) Throw(Errc::kInvalidArgument, "image reference '{}' is not docker://NAME", text);
+    reference.registry = RegistryReference::Parse(place.substr(2));
+    return reference;
+  }
   if (reference.transport != Transport::kRootfs && reference.transport != Transport::kTar) {
     const size_t end = place.find(':');
     if (end != std::string_view::npos) {
@@ -74,6 +83,7 @@ Reference Reference::Parse(std::string_view text) {
 }
 
 std::string Reference::ToString() const {
+  if (registry) return "docker://" + registry->ToString();
   std::string text = std::string(Name(transport)) + ":" + path;
   if (!tag.empty()) text += ":" + tag;
   if (!blob_dir.empty()) text += ":" + blob_dir;

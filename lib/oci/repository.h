@@ -19,6 +19,7 @@
 #include "oci/credentials.h"
 #include "oci/documents.h"
 #include "oci/registry_hosts.h"
+#include "oci/resolved_image.h"
 #include "runtime/engine.h"
 #include "runtime/offload.h"
 #include "runtime/task.h"
@@ -41,13 +42,6 @@ struct RepositoryOptions {
   http::Patience patience;
 };
 
-// A manifest or index as its registry keeps it.
-struct StoredManifest {
-  std::string media_type;
-  Digest digest;  // sha256 of the bytes
-  std::vector<std::byte> bytes;
-};
-
 // Belongs to one shard; any number of tasks may use it at once.  Outlives them.
 //
 // Each read goes to the first endpoint in health, then to the next ones (only those that may resolve, where a tag is
@@ -68,12 +62,7 @@ class Repository {
   // The one with this digest and size.
   runtime::Task<StoredManifest> GetManifest(Descriptor descriptor);
 
-  struct Resolved {
-    Descriptor descriptor;  // of the manifest
-    Manifest manifest;
-    std::vector<std::byte> bytes;         // of the manifest
-    std::optional<StoredManifest> index;  // that the reference names, if it is one
-  };
+  using Resolved = ResolvedImage;
   // The manifest for `platform` (nullopt: the host's or the only one).  Follows nested indexes.  Throws as GetManifest,
   // kNotFound with the platforms that there are, kUnsupported for what is no image.
   runtime::Task<Resolved> Resolve(std::optional<Platform> platform);
@@ -83,17 +72,20 @@ class Repository {
 
   // Fills all of `dst` with the bytes of the blob from `offset`.  `size` is that of the whole blob, if it is known. The
   // bytes are not verified: only the whole blob has a digest.
-  runtime::Task<void> ReadBlob(Digest digest, std::optional<uint64_t> size, uint64_t offset, MutableBytes dst);
+  runtime::Task<void> ReadBlob(Digest digest, std::optional<uint64_t> size, uint64_t offset, MutableBytes dst,
+                               runtime::Lane lane = runtime::Lane::kDemand);
   // The bytes of `range` (not empty) in order, while the answer runs; tried again only until the answer's header is
   // there.
   runtime::Task<std::unique_ptr<http::RangeStream>> OpenBlob(Digest digest, std::optional<uint64_t> size,
-                                                             ByteRange range);
+                                                             ByteRange range,
+                                                             runtime::Lane lane = runtime::Lane::kDemand);
 
   // What refers to the manifest with this digest: by the referrers API, else by the tag of the fallback scheme; an
   // empty list when there is nothing.  Of `artifact_type` only, unless that is empty.
   runtime::Task<std::vector<Descriptor>> Referrers(Digest digest, std::string artifact_type);
 
-  // What was learned about where blobs come from (redirects) is forgotten: the next read asks the registry again.
+  // Bytes that were read are not what they should be: what was learned about where blobs come from (redirects) is
+  // forgotten, and the server that gave them is the last one to be asked next time.
   void Distrust() noexcept;
 
  private:

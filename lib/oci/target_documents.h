@@ -13,7 +13,6 @@ namespace sluice::oci {
 constexpr std::string_view kLayoutVersionDocument = R"({"imageLayoutVersion":"1.0.0"})";
 
 // The entry of index.json for a manifest; an empty tag gives it no name.
-Descriptor IndexEntry(const Manifest& manifest, const StoredBlob& stored, const Platform& platform,
-                      const std::string& tag);
+Descriptor IndexEntry(const StoredManifest& manifest, const std::optional<Platform>& platform, const std::string& tag);
 
 }  // namespace sluice::oci

@@ -70,13 +70,10 @@ class MemoryBlob final : public oci::BlobWriter {
 
 std::unique_ptr<oci::BlobWriter> MemoryTarget::NewBlob() { return std::make_unique<MemoryBlob>(blobs); }
 
-oci::Descriptor MemoryTarget::Commit(const oci::Manifest& committed, const oci::Platform& platform) {
-  manifest = committed;
-  const oci::StoredBlob stored = PutBlob(AsBytes(Serialize(committed)));
-  return {.media_type = std::string(oci::media_type::kManifest),
-          .digest = stored.digest,
-          .size = stored.size,
-          .platform = platform};
+oci::Descriptor MemoryTarget::Commit(const oci::StoredManifest& stored, const std::optional<oci::Platform>& platform) {
+  manifest = oci::ParseManifest(stored.bytes, "manifest");
+  PutBlob(stored.bytes);
+  return {.media_type = stored.media_type, .digest = stored.digest, .size = stored.bytes.size(), .platform = platform};
 }
 
 }  // namespace sluice::convert::test

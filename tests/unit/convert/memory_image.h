@@ -62,8 +62,11 @@ class MemorySource final : public oci::ImageSource {
 
 class MemoryTarget final : public oci::ImageTarget {
  public:
+  using oci::ImageTarget::Commit;
+  bool HasBlob(const oci::Descriptor& blob) override { return blobs.contains(blob.digest); }
   std::unique_ptr<oci::BlobWriter> NewBlob() override;
-  oci::Descriptor Commit(const oci::Manifest& committed, const oci::Platform& platform) override;
+  void PutManifest(const oci::StoredManifest& stored) override { PutBlob(stored.bytes); }
+  oci::Descriptor Commit(const oci::StoredManifest& stored, const std::optional<oci::Platform>& platform) override;
 
   const std::string& Blob(const Digest& digest) const { return blobs.at(digest); }
 

@@ -230,7 +230,7 @@ TEST_CASE("targets that cannot be are refused") {
   WriteFile(directory / "file", "precious");
   CheckFails([&] { MakeImage("oci:" + directory.path() + ":v1", {}); }, Errc::kExists, "neither empty nor");
   CheckFails([&] { MakeImage("oci:" + directory / "l", {}); }, Errc::kInvalidArgument, "needs a tag");
-  CheckFails([&] { MakeImage("rootfs:" + directory / "l", {}); }, Errc::kInvalidArgument, "neither oci:");
+  CheckFails([&] { MakeImage("rootfs:" + directory / "l", {}); }, Errc::kInvalidArgument, "neither docker:");
   CheckFails([&] { MakeImage("oci:" + directory / "no/parent" + ":v1", {}); }, Errc::kNotFound, "no/parent");
   CHECK(NamesIn(directory.path()) == std::set<std::string>{"file"});
 }

@@ -22,6 +22,8 @@ TEST_CASE("references are parsed into transport, path and tag, and written back"
       {"rootfs:/a:b", {.transport = Transport::kRootfs, .path = "/a:b"}},
       {"tar:x:y.tar", {.transport = Transport::kTar, .path = "x:y.tar"}},
       {"rafs:image.boot", {.transport = Transport::kRafs, .path = "image.boot"}},
+      {"docker://r.example:5000/a/b:t",
+       {.transport = Transport::kDocker, .registry = RegistryReference{"r.example:5000", "a/b", "t", {}}}},
       {"rafs:image.boot:/blobs", {.transport = Transport::kRafs, .path = "image.boot", .blob_dir = "/blobs"}},
   };
   for (const Case& c : cases) {
@@ -34,8 +36,9 @@ TEST_CASE("references are parsed into transport, path and tag, and written back"
 TEST_CASE("references that make no sense are refused") {
   for (const std::string& text :
        {std::string(), std::string("oci"), std::string("oci:"), std::string("oci::tag"), std::string("oci:dir:"),
-        std::string("docker://alpine"), std::string("OCI:dir"), std::string(":dir"), std::string("oci:dir:a b"),
-        std::string("oci:dir:\n"), std::string("rafs:boot:"), std::string("tar:"), std::string("tar:a\0b", 7),
+        std::string("docker:alpine"), std::string("docker://"), std::string("docker://r.example/A"),
+        std::string("OCI:dir"), std::string(":dir"), std::string("oci:dir:a b"), std::string("oci:dir:\n"),
+        std::string("rafs:boot:"), std::string("tar:"), std::string("tar:a\0b", 7),
         "oci:dir:" + std::string(512, 'a')}) {
     CAPTURE(text);
     try {
