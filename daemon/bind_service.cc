@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "frontend/cachefiles/kernel_device.h"
-#include "image_loader.h"
 #include "runtime/combine.h"
 #include "runtime/run_on.h"
 
@@ -57,7 +56,9 @@ BindService::BindService(const Parts& parts, std::unique_ptr<frontend::cachefile
 
 Task<api::BindingInfo> BindService::Bind(api::BindRequest request) {
   CheckRoom(request.image);
-  Prepared image = co_await Prepare(std::move(request.image));
+  const runtime::Context fetching{parts_.engine, runtime::StopToken(closing_)};
+  Task<Prepared> prepare = Prepare(std::move(request.image), std::move(request.access));
+  Prepared image = co_await runtime::InContext(prepare, fetching);
   image.record.fsid = std::move(request.fsid);
   image.record.domain = std::move(request.domain);
   const runtime::Permit alone = co_await changing_.Acquire(1);
@@ -107,23 +108,20 @@ void BindService::CheckRoom(const std::string& image) const {
   }
 }
 
-Task<BindService::Prepared> BindService::Prepare(std::string name) {
-  const oci::Reference reference = oci::Reference::Parse(name);
+Task<BindService::Prepared> BindService::Prepare(std::string name, api::ImageAccess access) {
   Prepared image;
   image.record.image = std::move(name);
   image.record.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  const runtime::Permit one_of_few = co_await loading_.Acquire(1);
-  auto load = [&] {
-    LoadedImage loaded = LoadImage(reference);
-    if (loaded.inlined_id) {
-      Throw(Errc::kUnsupported, "'{}': the bootstrap is inside its blob, so it does not name the blob for the kernel",
-            image.record.image);
-    }
-    image.layouts = LayoutsOf(loaded.bootstrap, loaded.inlined_id);
-    image.bootstrap = std::move(loaded.bootstrap);
-    image.record.backend = std::move(loaded.backend);
-  };
-  co_await parts_.blocking.Run(parts_.engine, std::move(load));
+  ImageFetcher::Image fetched = co_await parts_.fetcher.Fetch(image.record.image, std::move(access));
+  if (fetched.loaded.inlined_id) {
+    Throw(Errc::kUnsupported, "'{}': the bootstrap is inside its blob, so it does not name the blob for the kernel",
+          image.record.image);
+  }
+  image.secrets = std::move(fetched.secrets);
+  image.bootstrap = std::move(fetched.loaded.bootstrap);
+  image.record.backend = std::move(fetched.loaded.backend);
+  auto parse = [&] { return LayoutsOf(image.bootstrap, std::nullopt); };
+  image.layouts = co_await parts_.computing.Run(parts_.engine, std::move(parse));
   co_return image;
 }
 

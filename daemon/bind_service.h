@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "frontend/cachefiles/cache_directory.h"
 #include "frontend/cachefiles/door.h"
+#include "image_fetcher.h"
 #include "image_store.h"
 #include "mount_points.h"
 #include "mount_table.h"
@@ -21,6 +22,7 @@
 #include "options.h"
 #include "runtime/offload.h"
 #include "runtime/semaphore.h"
+#include "runtime/stop.h"
 #include "served_image.h"
 #include "serving.h"
 
@@ -33,9 +35,11 @@ class BindService final : public Serving, public api::BindService {
 
   // All outlive the service.
   struct Parts {
-    runtime::Engine& engine;     // of the control shard
-    runtime::Offload& blocking;  // for mount(2) and files
-    runtime::Offload& culling;   // of one thread, whose working directory changes
+    runtime::Engine& engine;      // of the control shard
+    runtime::Offload& blocking;   // for mount(2) and files
+    runtime::Offload& computing;  // for parsing bootstraps
+    runtime::Offload& culling;    // of one thread, whose working directory changes
+    ImageFetcher& fetcher;
     const std::vector<ObjectShardMember>& shards;
     const CachefilesOptions& options;
     Log& log;
@@ -70,7 +74,6 @@ class BindService final : public Serving, public api::BindService {
   runtime::Task<void> Close() { return door_.Close(); }
 
  private:
-  static constexpr uint64_t kMostLoads = 4;
   // For the kernel to let go of what has been unmounted.
   static constexpr Duration kCloseTime = std::chrono::seconds(3);
 
@@ -99,7 +102,7 @@ class BindService final : public Serving, public api::BindService {
   using KnownBootstraps = std::map<Digest, KnownBootstrap>;
 
   void CheckRoom(const std::string& image) const;
-  runtime::Task<Prepared> Prepare(std::string image);
+  runtime::Task<Prepared> Prepare(std::string image, api::ImageAccess access);
 
   // These run with changing_ held and to their end.
   runtime::Task<api::BindingInfo> DoBind(Prepared image);
@@ -137,8 +140,8 @@ class BindService final : public Serving, public api::BindService {
   frontend::cachefiles::Door door_;
   Entries entries_;
   bool closed_ = false;
+  runtime::StopSource closing_;  // with it: images that are being fetched are not wanted any more
   runtime::Semaphore changing_{1};
-  runtime::Semaphore loading_{kMostLoads};
 };
 
 }  // namespace sluice::daemon

@@ -28,7 +28,9 @@ Task<api::MountInfo> BindService::Mount(api::MountRequest request) {
   CheckRoom(request.image);
   auto resolve = [&] { return ResolveMountpoint(request.mountpoint); };
   const std::string path = co_await parts_.blocking.Run(parts_.engine, std::move(resolve));
-  Prepared image = co_await Prepare(std::move(request.image));
+  const runtime::Context fetching{parts_.engine, runtime::StopToken(closing_)};
+  Task<Prepared> prepare = Prepare(std::move(request.image), std::move(request.access));
+  Prepared image = co_await runtime::InContext(prepare, fetching);
   image.record.mountpoint = std::move(request.mountpoint);
   image.record.path = path;
   const runtime::Permit alone = co_await changing_.Acquire(1);
@@ -149,6 +151,7 @@ Task<bool> BindService::DoUnmountAll() {
     parts_.log.Error("{} is mounted: still serving it", entry.binding->Name());
     closed_ = false;
   }
+  if (closed_) closing_.RequestStop();
   co_return closed_;
 }
 

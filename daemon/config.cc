@@ -2,6 +2,9 @@
 // The configuration file; the rest of options.h is in options.cc.
 #include <toml++/toml.h>
 
+#include <functional>
+#include <map>
+
 #include "base/error.h"
 #include "options.h"
 
@@ -25,33 +28,16 @@ void Take(std::optional<T>& to, const toml::node& value, std::string_view key, c
   to = static_cast<T>(*typed);
 }
 
-[[noreturn]] void RefuseKey(const toml::node& value, std::string_view key, const std::string& name) {
-  Throw(Errc::kInvalidArgument, "configuration '{}' line {}: unknown key '{}'", name, value.source().begin.line, key);
-}
+using Keys = std::map<std::string_view, std::function<void(const toml::node&)>>;
 
-// The table "cachefiles".
-void TakeCachefiles(OptionValues& values, const toml::node& node, const std::string& name) {
-  const toml::table* const table = node.as_table();
-  if (table == nullptr) {
-    Throw(Errc::kInvalidArgument, "configuration '{}' line {}: 'cachefiles' is not a table", name,
-          node.source().begin.line);
-  }
-  for (const auto& [key, value] : *table) {
-    if (key == "dir") {
-      Take(values.cachefiles_dir, value, key, name);
-    } else if (key == "tag") {
-      Take(values.cachefiles_tag, value, key, name);
-    } else if (key == "run") {
-      Take(values.cachefiles_run, value, key, name);
-    } else if (key == "cull") {
-      Take(values.cachefiles_cull, value, key, name);
-    } else if (key == "stop") {
-      Take(values.cachefiles_stop, value, key, name);
-    } else if (key == "quota") {
-      Take(values.cachefiles_quota, value, key, name);
-    } else {
-      RefuseKey(value, key, name);
+void TakeAll(const toml::table& table, const Keys& keys, const std::string& name) {
+  for (const auto& [key, value] : table) {
+    const auto known = keys.find(std::string_view(key));
+    if (known == keys.end()) {
+      Throw(Errc::kInvalidArgument, "configuration '{}' line {}: unknown key '{}'", name, value.source().begin.line,
+            std::string_view(key));
     }
+    known->second(value);
   }
 }
 
@@ -59,29 +45,42 @@ void TakeCachefiles(OptionValues& values, const toml::node& node, const std::str
 
 OptionValues ParseConfig(const std::string& text, const std::string& name) {
   OptionValues values;
-  try {
-    const toml::table table = toml::parse(text, name);
-    for (const auto& [key, value] : table) {
-      if (key == "root") {
-        Take(values.root, value, key, name);
-      } else if (key == "socket") {
-        Take(values.socket, value, key, name);
-      } else if (key == "frontend") {
-        Take(values.frontend, value, key, name);
-      } else if (key == "engine") {
-        Take(values.engine, value, key, name);
-      } else if (key == "shards") {
-        Take(values.shards, value, key, name);
-      } else if (key == "log-level") {
-        Take(values.log_level, value, key, name);
-      } else if (key == "holder") {
-        Take(values.holder, value, key, name);
-      } else if (key == "cachefiles") {
-        TakeCachefiles(values, value, name);
-      } else {
-        RefuseKey(value, key, name);
+  const auto into = [&](std::string_view key, auto& to) {
+    return Keys::value_type(key, [&to, key, &name](const toml::node& value) { Take(to, value, key, name); });
+  };
+  const Keys network{into("connect-timeout-ms", values.connect_timeout_ms),
+                     into("answer-timeout-ms", values.answer_timeout_ms),
+                     into("retries", values.retries),
+                     into("retry-delay-ms", values.retry_delay_ms),
+                     into("most-pause-ms", values.most_pause_ms),
+                     into("proxy", values.proxy),
+                     into("no-proxy", values.no_proxy),
+                     into("auth-file", values.auth_file)};
+  const Keys cachefiles{into("dir", values.cachefiles_dir),   into("tag", values.cachefiles_tag),
+                        into("run", values.cachefiles_run),   into("cull", values.cachefiles_cull),
+                        into("stop", values.cachefiles_stop), into("quota", values.cachefiles_quota)};
+  const auto table = [&](std::string_view key, const Keys& keys) {
+    return Keys::value_type(key, [&keys, key, &name](const toml::node& value) {
+      if (!value.is_table()) {
+        Throw(Errc::kInvalidArgument, "configuration '{}' line {}: '{}' is not a table", name,
+              value.source().begin.line, key);
       }
-    }
+      TakeAll(*value.as_table(), keys, name);
+    });
+  };
+  const Keys keys{into("root", values.root),
+                  into("socket", values.socket),
+                  into("frontend", values.frontend),
+                  into("engine", values.engine),
+                  into("shards", values.shards),
+                  into("log-level", values.log_level),
+                  into("holder", values.holder),
+                  into("fetch-timeout-ms", values.fetch_timeout_ms),
+                  into("mount-timeout-ms", values.mount_timeout_ms),
+                  table("cachefiles", cachefiles),
+                  table("network", network)};
+  try {
+    TakeAll(toml::parse(text, name), keys, name);
   } catch (const toml::parse_error& error) {
     Throw(Errc::kInvalidArgument, "configuration '{}' line {}: {}", name, error.source().begin.line,
           error.description());

@@ -15,32 +15,23 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "bootstrap_layer.h"
 #include "codec/stream_decoder.h"
 #include "durable_file.h"
 #include "image/rafs/toc.h"
 #include "oci/image_source.h"
-#include "oci/media_types.h"
 #include "oci/tar_layer.h"
 
 namespace sluice::daemon {
 namespace {
 
-constexpr std::string_view kBootstrapInLayer = "image/image.boot";
 constexpr uint64_t kSuperBlockOffset = 1024;  // fs/erofs/erofs_fs.h, EROFS_SUPER_OFFSET
 constexpr uint32_t kErofsMagic = 0xE0F5E1E2;  // EROFS_SUPER_MAGIC_V1
 constexpr uint64_t kDecodeStep = 256 * kKiB;
 
 LoadedImage LoadFromLayout(const oci::Reference& reference) {
   const auto image = oci::OpenImage(reference, std::nullopt);
-  const auto& layers = image->layers();
-  const auto bootstrap = std::find_if(layers.begin(), layers.end(), [](const oci::SourceLayer& layer) {
-    return layer.annotations.contains(oci::annotation::kNydusBootstrap);
-  });
-  if (bootstrap == layers.end()) {
-    Throw(Errc::kUnsupported, "'{}' is not converted: none of its {} layers is a bootstrap (use 'sluice convert')",
-          reference.ToString(), layers.size());
-  }
-  const auto layer = image->OpenLayer(static_cast<size_t>(bootstrap - layers.begin()));
+  const auto layer = image->OpenLayer(FindBootstrapLayer(image->layers(), reference.ToString()));
   return {.bootstrap = oci::ReadFileInLayer(*layer, kBootstrapInLayer, kMaxBootstrapSize),
           .backend = DirectorySpec{reference.path + "/blobs/sha256"},
           .inlined_id = std::nullopt};

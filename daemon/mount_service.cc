@@ -8,7 +8,6 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "frontend/erofs_mount.h"
-#include "image_loader.h"
 #include "mount_points.h"
 #include "runtime/combine.h"
 #include "runtime/run_on.h"
@@ -31,7 +30,9 @@ bool IsMounted(const std::vector<MountPoint>& points, const MountRecord& record,
 MountService::MountService(const Parts& parts, const std::string& root, api::Status about)
     : engine_(parts.engine),
       blocking_(parts.blocking),
+      computing_(parts.computing),
       shards_(parts.shards),
+      fetcher_(parts.fetcher),
       log_(parts.log),
       about_(std::move(about)),
       root_(root),
@@ -108,7 +109,6 @@ Task<MountService::Prepared> MountService::Prepare(api::MountRequest request) {
   if (!request.frontend.empty() && request.frontend != about_.frontend.name) {
     Throw(Errc::kUnsupported, "the front end of this daemon is {}, not {}", about_.frontend.name, request.frontend);
   }
-  const oci::Reference reference = oci::Reference::Parse(request.image);
   auto resolve = [&] { return ResolveMountpoint(request.mountpoint); };
   Prepared image;
   image.record.path = co_await blocking_.Run(engine_, std::move(resolve));
@@ -118,15 +118,14 @@ Task<MountService::Prepared> MountService::Prepare(api::MountRequest request) {
   image.record.mountpoint = std::move(request.mountpoint);
   image.record.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 
-  const runtime::Permit one_of_few = co_await loading_.Acquire(1);
-  auto load = [&] {
-    LoadedImage loaded = LoadImage(reference);
-    image.layouts = LayoutsOf(loaded.bootstrap, loaded.inlined_id);
-    image.bootstrap = std::move(loaded.bootstrap);
-    image.record.backend = std::move(loaded.backend);
-    image.record.inlined_id = loaded.inlined_id;
-  };
-  co_await blocking_.Run(engine_, std::move(load));
+  ImageFetcher::Image fetched = co_await fetcher_.Fetch(image.record.image, std::move(request.access));
+  LoadedImage& loaded = fetched.loaded;
+  image.secrets = std::move(fetched.secrets);
+  image.bootstrap = std::move(loaded.bootstrap);
+  image.record.backend = std::move(loaded.backend);
+  image.record.inlined_id = loaded.inlined_id;
+  auto parse = [&] { return LayoutsOf(image.bootstrap, image.record.inlined_id); };
+  image.layouts = co_await computing_.Run(engine_, std::move(parse));
   co_return image;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "image_fetcher.h"
 #include "image_store.h"
 #include "mount_table.h"
 #include "runtime/engine.h"
@@ -23,9 +24,11 @@ namespace sluice::daemon {
 class MountService final : public Serving {
  public:
   struct Parts {
-    runtime::Engine& engine;     // of the control shard
-    runtime::Offload& blocking;  // for mount(2) and files
+    runtime::Engine& engine;      // of the control shard
+    runtime::Offload& blocking;   // for mount(2) and files
+    runtime::Offload& computing;  // for parsing bootstraps
     const ShardServices& shards;
+    ImageFetcher& fetcher;
     Log& log;
   };
 
@@ -49,9 +52,6 @@ class MountService final : public Serving {
   runtime::Task<bool> UnmountAll() override;
 
  private:
-  // Images that are loaded at a time, each of which may need memory for its bootstrap.
-  static constexpr uint64_t kMostLoads = 4;
-
   struct Entry {
     MountRecord record;
     api::MountState state = api::MountState::kMounting;
@@ -93,7 +93,9 @@ class MountService final : public Serving {
 
   runtime::Engine& engine_;
   runtime::Offload& blocking_;
+  runtime::Offload& computing_;
   const ShardServices& shards_;
+  ImageFetcher& fetcher_;
   Log& log_;
   const api::Status about_;
   const std::string root_;
@@ -104,7 +106,6 @@ class MountService final : public Serving {
   bool closed_ = false;           // everything is unmounted for good
   runtime::StopSource closing_;   // with it: images that are being loaded are not wanted any more
   runtime::Semaphore changing_{1};
-  runtime::Semaphore loading_{kMostLoads};
 };
 
 }  // namespace sluice::daemon

@@ -10,9 +10,9 @@
 #include "api/types.h"
 #include "backend_spec.h"
 #include "base/log.h"
-#include "blob_sources.h"
 #include "frontend/cachefiles/message.h"
 #include "frontend/cachefiles/open_object.h"
+#include "network.h"
 #include "runtime/offload.h"
 #include "runtime/shard.h"
 
@@ -25,16 +25,25 @@ class ObjectService {
     runtime::Engine& engine;
     runtime::Offload& computing;  // decompression
     runtime::Offload& blocking;   // calls that wait for a file system
+    runtime::Offload& asking;     // for credentials and the like
+    const Network::Configuration& network;
+    const cache::CacheLimits& limits;
     Log& log;
   };
 
-  explicit ObjectService(const Parts& parts) : objects_(parts.engine, parts.computing, parts.blocking, parts.log) {}
+  // `seed`: random, for delays.
+  ObjectService(const Parts& parts, uint64_t seed)
+      : network_(parts.engine, parts.asking, parts.network, seed),
+        objects_(parts.engine, parts.computing, parts.blocking, parts.log, parts.limits) {}
 
   frontend::cachefiles::ObjectShard& objects() noexcept { return objects_; }
   std::unique_ptr<backend::BlobSource> OpenSource(const BackendSpec& backend, const BackendSecrets& secrets,
                                                   const BlobId& id) {
-    return sources_.Open(backend, secrets, id);
+    return network_.OpenBlob(backend, secrets, id);
   }
+  Network& network() noexcept { return network_; }
+  // All objects are closed.
+  runtime::Task<void> Close() { return network_.Close(); }
 
   // Appends the open blobs and adds the counters of this shard.
   void AddTo(api::Status& status) const;
@@ -42,7 +51,7 @@ class ObjectService {
   void AddTo(std::map<frontend::cachefiles::ObjectKey, uint64_t>& bytes) const;
 
  private:
-  BlobSources sources_;
+  Network network_;
   frontend::cachefiles::ObjectShard objects_;
 };
 

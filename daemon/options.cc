@@ -17,6 +17,8 @@ namespace {
 
 constexpr int kExitUsage = 2;
 constexpr uint64_t kMaxConfigBytes = 1 * kMiB;
+constexpr uint64_t kMostMilliseconds = 3'600'000;  // of a timeout
+constexpr uint64_t kMostRetries = 100;
 
 template <typename Kind>
 Kind Choose(const std::string& value, std::string_view option,
@@ -51,6 +53,14 @@ CachefilesOptions CombineCachefiles(const OptionValues& values, const std::strin
   }
   options.quota = values.cachefiles_quota.value_or(options.quota);
   return options;
+}
+
+void TakeMilliseconds(Duration& to, const std::optional<uint64_t>& value, std::string_view option) {
+  if (!value) return;
+  if (*value == 0 || *value > kMostMilliseconds) {
+    Throw(Errc::kInvalidArgument, "{} {} is not between 1 and {}", option, *value, kMostMilliseconds);
+  }
+  to = std::chrono::milliseconds(*value);
 }
 
 std::string ReadText(const std::string& path) {
@@ -93,6 +103,23 @@ Options Combine(const OptionValues& stronger, const OptionValues& weaker) {
     options.shards = *value;
   }
   options.cachefiles = CombineCachefiles(weaker, options.root);
+  TakeMilliseconds(options.fetch_timeout, pick(stronger.fetch_timeout_ms, weaker.fetch_timeout_ms), "fetch-timeout-ms");
+  TakeMilliseconds(options.mount_timeout, pick(stronger.mount_timeout_ms, weaker.mount_timeout_ms), "mount-timeout-ms");
+  NetworkOptions& network = options.network;
+  TakeMilliseconds(network.connect_timeout, pick(stronger.connect_timeout_ms, weaker.connect_timeout_ms),
+                   "connect-timeout-ms");
+  TakeMilliseconds(network.answer_timeout, pick(stronger.answer_timeout_ms, weaker.answer_timeout_ms),
+                   "answer-timeout-ms");
+  TakeMilliseconds(network.retry.first_delay, pick(stronger.retry_delay_ms, weaker.retry_delay_ms), "retry-delay-ms");
+  TakeMilliseconds(network.most_pause, pick(stronger.most_pause_ms, weaker.most_pause_ms), "most-pause-ms");
+  network.retry.budget = options.fetch_timeout;
+  if (const auto value = pick(stronger.retries, weaker.retries)) {
+    if (*value > kMostRetries) Throw(Errc::kInvalidArgument, "retries {} is more than {}", *value, kMostRetries);
+    network.retry.tries = static_cast<unsigned>(*value) + 1;
+  }
+  if (const auto value = pick(stronger.proxy, weaker.proxy)) network.proxy = *value;
+  if (const auto value = pick(stronger.no_proxy, weaker.no_proxy)) network.no_proxy = *value;
+  if (const auto value = pick(stronger.auth_file, weaker.auth_file)) network.auth_file = Absolute(*value, "auth-file");
   return options;
 }
 

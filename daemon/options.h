@@ -7,8 +7,10 @@
 #include <string>
 #include <variant>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "frontend/cachefiles/kernel_device.h"
+#include "network_options.h"
 #include "runtime/engine.h"
 #include "runtime/shard.h"
 
@@ -41,6 +43,9 @@ struct Options {
   LogLevel log_level = LogLevel::kInfo;
   HolderKind holder = HolderKind::kSelf;
   CachefilesOptions cachefiles;
+  Duration fetch_timeout = std::chrono::seconds(30);  // then a reader gets EIO, whatever its backend does
+  Duration mount_timeout = std::chrono::seconds(60);  // for manifest and bootstrap of an image
+  NetworkOptions network;
 
   bool operator==(const Options&) const = default;
 };
@@ -49,9 +54,13 @@ struct Options {
 struct OptionValues {
   std::optional<std::string> root, socket, frontend, engine, log_level, holder;
   std::optional<uint64_t> shards;
-  // Only in the configuration file, table "cachefiles".
+  // All that follows is in the configuration file only: first the table "cachefiles".
   std::optional<std::string> cachefiles_dir, cachefiles_tag;
   std::optional<uint64_t> cachefiles_run, cachefiles_cull, cachefiles_stop, cachefiles_quota;
+  std::optional<uint64_t> fetch_timeout_ms, mount_timeout_ms;
+  // The table "network".
+  std::optional<uint64_t> connect_timeout_ms, answer_timeout_ms, retries, retry_delay_ms, most_pause_ms;
+  std::optional<std::string> proxy, no_proxy, auth_file;
 };
 
 // `text` is TOML; `name` is for messages.  Throws kInvalidArgument for a syntax error, an unknown key or a value of

@@ -6,12 +6,13 @@
 namespace sluice::daemon {
 
 ShardService::ShardService(const Parts& parts, const std::string& root, uint64_t seed, frontend::fanotify::Gate gate)
-    : store_(parts.engine, parts.computing, root, seed),
+    : network_(parts.engine, parts.asking, parts.network, Rng(seed).Next()),
+      store_(parts.engine, parts.computing, root, seed, parts.limits),
       door_(parts.engine, parts.blocking, std::move(gate), parts.log) {}
 
 runtime::Task<cache::BlobLease> ShardService::Acquire(std::shared_ptr<const cache::BlobLayout> layout,
                                                       const BackendSpec& backend, const BackendSecrets& secrets) {
-  auto source = sources_.Open(backend, secrets, layout->id());
+  auto source = network_.OpenBlob(backend, secrets, layout->id());
   cache::BlobLease lease = co_await store_.Acquire(std::move(layout), std::move(source));
   std::exception_ptr failure;
   try {
@@ -30,6 +31,11 @@ runtime::Task<void> ShardService::Release(cache::BlobLease lease) {
   closed_.fetched_stored_bytes += stats.fetched_stored_bytes;
   closed_.fetched_plain_bytes += stats.fetched_plain_bytes;
   co_await store_.Release(std::move(lease));
+}
+
+runtime::Task<void> ShardService::Close() {
+  co_await door_.Close();
+  co_await network_.Close();
 }
 
 void ShardService::AddTo(api::Status& status) const {

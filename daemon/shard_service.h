@@ -10,10 +10,10 @@
 #include "api/types.h"
 #include "backend_spec.h"
 #include "base/log.h"
-#include "blob_sources.h"
 #include "cache/blob_layout.h"
 #include "cache/blob_store.h"
 #include "frontend/fanotify/door.h"
+#include "network.h"
 #include "runtime/offload.h"
 
 namespace sluice::daemon {
@@ -25,6 +25,9 @@ class ShardService {
     runtime::Engine& engine;
     runtime::Offload& computing;  // decompression
     runtime::Offload& blocking;   // calls that wait for the kernel
+    runtime::Offload& asking;     // for credentials and the like
+    const Network::Configuration& network;
+    const cache::CacheLimits& limits;
     Log& log;
   };
 
@@ -43,13 +46,15 @@ class ShardService {
   // Answers what a previous worker left.  `all_served`: everything that it served has been acquired.
   runtime::Task<void> Recover(bool all_served) { return door_.Recover(all_served); }
   // Ends answering.  All leases have been released.
-  runtime::Task<void> Close() { return door_.Close(); }
+  runtime::Task<void> Close();
+
+  Network& network() noexcept { return network_; }
 
   // Appends the blobs and adds the counters of this shard.
   void AddTo(api::Status& status) const;
 
  private:
-  BlobSources sources_;
+  Network network_;
   cache::BlobStore store_;
   frontend::fanotify::Door door_;
   cache::BlobStats closed_;  // of caches that are not open any more

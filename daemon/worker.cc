@@ -51,6 +51,7 @@ constexpr const char* kApiSocketName = "api";
 constexpr size_t kMostDefaultShards = 4;
 constexpr size_t kBlockingThreads = 2;
 constexpr size_t kWritingThreads = 4;  // into the kernel's cache
+constexpr size_t kAskingThreads = 2;   // a helper for credentials may hang for a while
 constexpr Duration kSweepInterval = std::chrono::seconds(10);
 constexpr mode_t kSocketMode = 0660;
 
@@ -256,7 +257,13 @@ class Control {
 class Worker {
  public:
   explicit Worker(Foundation& base)
-      : base_(base), computing_(CpuCount()), blocking_(kBlockingThreads), shards_(base.shards, base.options.engine) {}
+      : base_(base),
+        computing_(CpuCount()),
+        blocking_(kBlockingThreads),
+        asking_(kAskingThreads),
+        network_(Network::Configuration::Make(base.options.network)),
+        limits_{.fetch_timeout = base.options.fetch_timeout},
+        shards_(base.shards, base.options.engine) {}
 
   int Run() {
     auto run = [this] { return base_.frontend.device ? RunCachefiles() : RunFanotify(); };
@@ -270,8 +277,13 @@ class Worker {
   Task<void> RunFanotify() {
     co_await MakeServices();
     const ShardServices services(Members());
-    const MountService::Parts parts{
-        .engine = shards_[0].engine(), .blocking = blocking_, .shards = services, .log = base_.log};
+    ImageFetcher fetcher(FetcherParts(services_[0]->network()));
+    const MountService::Parts parts{.engine = shards_[0].engine(),
+                                    .blocking = blocking_,
+                                    .computing = computing_,
+                                    .shards = services,
+                                    .fetcher = fetcher,
+                                    .log = base_.log};
     MountService mounts(parts, base_.options.root, AboutThis(base_, shards_[0].engine()));
     Greet();
     bool all_served = false;
@@ -297,18 +309,27 @@ class Worker {
     std::vector<std::unique_ptr<ObjectService>> objects;
     std::vector<ObjectShardMember> members;
     for (size_t index = 0; index < shards_.size(); ++index) {
+      const uint64_t seed = MakeSeed();
       auto make = [&]() -> Task<void> {
-        const ObjectService::Parts parts{
-            .engine = shards_[index].engine(), .computing = computing_, .blocking = blocking_, .log = base_.log};
-        objects.push_back(std::make_unique<ObjectService>(parts));
+        const ObjectService::Parts parts{.engine = shards_[index].engine(),
+                                         .computing = computing_,
+                                         .blocking = blocking_,
+                                         .asking = asking_,
+                                         .network = network_,
+                                         .limits = limits_,
+                                         .log = base_.log};
+        objects.push_back(std::make_unique<ObjectService>(parts, seed));
         co_return;
       };
       co_await runtime::RunOn(shards_[index], std::move(make));
       members.push_back({shards_[index], *objects.back()});
     }
+    ImageFetcher fetcher(FetcherParts(objects[0]->network()));
     const BindService::Parts parts{.engine = shards_[0].engine(),
                                    .blocking = blocking_,
+                                   .computing = computing_,
                                    .culling = culling,
+                                   .fetcher = fetcher,
                                    .shards = members,
                                    .options = base_.options.cachefiles,
                                    .log = base_.log,
@@ -327,11 +348,24 @@ class Worker {
     co_await bindings.Close();
     for (size_t index = 0; index < shards_.size(); ++index) {
       auto destroy = [&]() -> Task<void> {
+        co_await objects[index]->Close();
         objects[index].reset();
-        co_return;
       };
       co_await runtime::RunOn(shards_[index], std::move(destroy));
     }
+  }
+
+  ImageFetcher::Parts FetcherParts(Network& network) {
+    return {.engine = shards_[0].engine(),
+            .blocking = blocking_,
+            .computing = computing_,
+            .network = network,
+            .timeout = base_.options.mount_timeout};
+  }
+
+  static uint64_t MakeSeed() {
+    std::random_device random;
+    return uint64_t{random()} << 32 | random();
   }
 
   void Greet() {
@@ -342,13 +376,17 @@ class Worker {
   }
 
   Task<void> MakeServices() {
-    std::random_device random;
     services_.resize(shards_.size());
     for (size_t index = 0; index < shards_.size(); ++index) {
-      const uint64_t seed = uint64_t{random()} << 32 | random();
+      const uint64_t seed = MakeSeed();
       auto make = [&]() -> Task<void> {
-        const ShardService::Parts parts{
-            .engine = shards_[index].engine(), .computing = computing_, .blocking = blocking_, .log = base_.log};
+        const ShardService::Parts parts{.engine = shards_[index].engine(),
+                                        .computing = computing_,
+                                        .blocking = blocking_,
+                                        .asking = asking_,
+                                        .network = network_,
+                                        .limits = limits_,
+                                        .log = base_.log};
         services_[index] =
             std::make_unique<ShardService>(parts, base_.options.root, seed, std::move(base_.frontend.gates[index]));
         co_return;
@@ -384,6 +422,9 @@ class Worker {
   Foundation& base_;
   runtime::Offload computing_;
   runtime::Offload blocking_;
+  runtime::Offload asking_;
+  const Network::Configuration network_;
+  const cache::CacheLimits limits_;
   runtime::Shards shards_;
   std::vector<std::unique_ptr<ShardService>> services_;
 };

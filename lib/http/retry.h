@@ -23,6 +23,8 @@ struct RetryPolicy {
   Duration most_delay = std::chrono::seconds(5);  // the ceiling of all ceilings
   // From the start of the first try to the start of the last: what cannot begin before is not begun.
   Duration budget = std::chrono::seconds(30);
+
+  bool operator==(const RetryPolicy&) const = default;
 };
 
 // What a try learns about the next one, besides its error.

@@ -14,6 +14,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import converted as converted_images  # noqa: E402: after the path is set
 from support import images  # noqa: E402
 from support.daemon import Sluiced, mounts_below  # noqa: E402
+from support.places import OciPlace, RegistryPlace, S3Place  # noqa: E402
+from support.registry import Registry  # noqa: E402
 from support.swift import Swift  # noqa: E402
 
 # pre-content events; the cache must be on a file system that supports them, which tmpfs does not
@@ -98,3 +100,25 @@ def swift():
     with Swift(folder) as server:
         yield server
     _remove(folder)
+
+
+@pytest.fixture(scope="session")
+def registry_place():
+    folder = _scratch("registry")
+    with Registry(folder) as server:
+        yield RegistryPlace(server)
+    _remove(folder)
+
+
+@pytest.fixture(scope="session")
+def s3_place(swift):
+    folder = _scratch("s3")
+    yield S3Place(swift, folder / "images")
+    _remove(folder)
+
+
+@pytest.fixture
+def place(request):
+    """Where the image of a test lies: the parameter is "oci", "docker" or "s3".  Servers start when the first test needs them."""
+    return OciPlace() if request.param == "oci" else request.getfixturevalue(
+        {"docker": "registry_place", "s3": "s3_place"}[request.param])

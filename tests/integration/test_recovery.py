@@ -32,11 +32,12 @@ def expect_no_faults(daemon, readers):
         assert reader.returncode == 0, f"{output}\n{daemon.log()}"
 
 
-@pytest.mark.parametrize("engine", ["io_uring", "epoll"])
-def test_twenty_kills_of_the_worker_give_no_wrong_byte(engine, image, converted, start_daemon):
+@pytest.mark.parametrize("place, engine", [("oci", "io_uring"), ("oci", "epoll"), ("docker", "io_uring"), ("s3", "epoll")],
+                         indirect=["place"])
+def test_twenty_kills_of_the_worker_give_no_wrong_byte(place, engine, image, converted, start_daemon):
     daemon = start_daemon("--engine", engine)
     # small chunks: each read has many questions to the worker, whichever moment the kill hits
-    mountpoint = daemon.mount(converted("numpy", "--chunk-size", "4K", "--compressor", "lz4").reference)
+    mountpoint = daemon.mount(place.put(converted("numpy", "--chunk-size", "4K", "--compressor", "lz4")))
     readers = [daemon.start_reader(mountpoint, image("numpy").rootfs, seed, rounds=3) for seed in range(READERS)]
     pid = daemon.worker_pid()
     seen = {pid}
@@ -66,13 +67,15 @@ def test_worker_that_dies_while_it_takes_over_has_a_successor(image, converted, 
     expect_no_faults(daemon, readers)
 
 
-def test_what_was_fetched_before_a_stop_is_not_fetched_again(image, converted, start_daemon):
+@pytest.mark.parametrize("place", ["oci", "docker", "s3"], indirect=True)
+def test_what_was_fetched_before_a_stop_is_not_fetched_again(place, image, converted, start_daemon):
     daemon = start_daemon()
-    mountpoint = daemon.mount(converted("plain").reference)
+    target = place.put(converted("plain"))
+    mountpoint = daemon.mount(target)
     scan(mountpoint)
     daemon.stop()
     daemon.start()
-    daemon.mount(converted("plain").reference)
+    daemon.mount(target)
     drop_caches()
     assert not tree.compare(image("plain").tree, scan(mountpoint))
     assert daemon.status()["counters"]["fetched_plain_bytes"] == 0

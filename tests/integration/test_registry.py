@@ -178,7 +178,7 @@ def test_a_credential_helper_is_asked(image, work):
 
 def test_tokens_are_fetched_for_what_is_done_and_again_when_they_end(image, work):
     authority = Authority(work / "tls")
-    with TokenServer(work, authority, users=ALICE, lifetime=1) as tokens, \
+    with TokenServer(work, authority, users=ALICE, lifetime=3) as tokens, \
             Registry(work / "registry", tokens=tokens) as registry:
         target = registry.reference("a/odd:1")
         sluice("copy", "--quiet", PLAIN, "--creds", CREDENTIALS, image("odd").reference, target)

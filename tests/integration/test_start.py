@@ -10,11 +10,12 @@ PROGRAM = "import numpy; print(numpy.arange(10).sum())"
 
 
 @pytest.mark.parametrize("engine", ["io_uring", "epoll"])
-@pytest.mark.parametrize("name", ["numpy", "numpy-flat"])
-def test_numpy_starts_from_a_cold_mount_and_fetches_little(name, engine, converted, start_daemon):
+@pytest.mark.parametrize("place, name", [("oci", "numpy"), ("oci", "numpy-flat"), ("docker", "numpy"), ("s3", "numpy-flat")],
+                         indirect=["place"])
+def test_numpy_starts_from_a_cold_mount_and_fetches_little(place, name, engine, converted, start_daemon):
     target = converted(name)
     daemon = start_daemon("--engine", engine)
-    mountpoint = daemon.mount(target.reference)
+    mountpoint = daemon.mount(place.put(target))
     drop_caches()
     assert run(["chroot", mountpoint, "python3", "-c", PROGRAM], timeout=60).stdout == "45\n"
     assert daemon.ready_bytes() <= MOST_READY_BYTES

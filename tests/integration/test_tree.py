@@ -7,6 +7,7 @@ from support.daemon import scan
 from support.programs import drop_caches
 
 ENGINES = ["io_uring", "epoll"]
+PLACES = ["oci", "docker", "s3"]
 CHUNK_SIZES = ["4K", "128K", "1M"]
 COMPRESSORS = ["zstd", "lz4", "none"]
 
@@ -22,25 +23,28 @@ def check_all_ways(daemon, source, mountpoint):
     daemon.read_in_parallel(mountpoint, source.rootfs)
 
 
-@pytest.mark.parametrize("compressor", COMPRESSORS)
+@pytest.mark.parametrize("place, compressor", [
+    *[("oci", compressor) for compressor in COMPRESSORS],
+    ("docker", "zstd"),
+    ("s3", "lz4"),
+], indirect=["place"])
 @pytest.mark.parametrize("chunk_size", CHUNK_SIZES)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_odd_image_looks_as_unpacked(engine, chunk_size, compressor, image, converted, start_daemon):
+def test_odd_image_looks_as_unpacked(engine, chunk_size, compressor, place, image, converted, start_daemon):
     target = converted("odd", "--chunk-size", chunk_size, "--compressor", compressor)
     daemon = start_daemon("--engine", engine)
-    check_all_ways(daemon, image("odd"), daemon.mount(target.reference))
+    check_all_ways(daemon, image("odd"), daemon.mount(place.put(target)))
 
 
-@pytest.mark.parametrize("engine, options", [
-    ("io_uring", ()),
-    ("epoll", ()),
-    ("io_uring", ("--chunk-size", "4K", "--compressor", "lz4", "--digester", "sha256")),
-    ("epoll", ("--chunk-size", "128K", "--compressor", "none")),
-])
-def test_numpy_image_looks_as_unpacked(engine, options, image, converted, start_daemon):
+@pytest.mark.parametrize("place, engine, options", [
+    *[(place, engine, ()) for place in PLACES for engine in ENGINES],
+    ("oci", "io_uring", ("--chunk-size", "4K", "--compressor", "lz4", "--digester", "sha256")),
+    ("oci", "epoll", ("--chunk-size", "128K", "--compressor", "none")),
+], indirect=["place"])
+def test_numpy_image_looks_as_unpacked(place, engine, options, image, converted, start_daemon):
     target = converted("numpy", *options)
     daemon = start_daemon("--engine", engine)
-    check_all_ways(daemon, image("numpy"), daemon.mount(target.reference))
+    check_all_ways(daemon, image("numpy"), daemon.mount(place.put(target)))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -54,16 +58,18 @@ def test_fifty_thousand_files_look_as_unpacked(engine, image, converted, start_d
     daemon.read_in_parallel(mountpoint, image("many").rootfs)
 
 
-def test_first_read_by_eight_readers_at_once_is_right(image, converted, start_daemon):
+@pytest.mark.parametrize("place", PLACES, indirect=True)
+def test_first_read_by_eight_readers_at_once_is_right(place, image, converted, start_daemon):
     """Nothing is in the cache when all begin: they share fetches."""
     daemon = start_daemon()
-    daemon.read_in_parallel(daemon.mount(converted("numpy").reference), image("numpy").rootfs)
+    daemon.read_in_parallel(daemon.mount(place.put(converted("numpy"))), image("numpy").rootfs)
     counters = daemon.status()["counters"]
     plain = sum(blob["plain_bytes"] for blob in daemon.status()["blobs"])
     assert counters["fetched_plain_bytes"] <= plain, "a chunk was fetched more than once"
 
 
-def test_two_images_of_one_base_share_its_blob(image, converted, start_daemon, work):
+@pytest.mark.parametrize("place", PLACES, indirect=True)
+def test_two_images_of_one_base_share_its_blob(place, image, converted, start_daemon, work):
     """The blob of a common layer is fetched once, whichever image asks."""
     from support import converted as conversions, layers, oci
     base, changes = layers.random_files("lower", 40), layers.random_files("other", 5)
@@ -73,10 +79,10 @@ def test_two_images_of_one_base_share_its_blob(image, converted, start_daemon, w
     assert set(first.blobs()) & set(other.blobs())
 
     daemon = start_daemon()
-    one = daemon.mount(first.reference, "one")
+    one = daemon.mount(place.put(first), "one")
     assert not tree.compare(image("plain").tree, scan(one))
     before = daemon.status()["counters"]["fetched_plain_bytes"]
-    two = daemon.mount(other.reference, "two")
+    two = daemon.mount(place.put(other), "two")
     shared = {path: entry for path, entry in scan(two / "lower").items() if path != "."}
     assert len(shared) == 40 and not any("error" in entry for entry in shared.values())
     assert daemon.status()["counters"]["fetched_plain_bytes"] == before

@@ -79,11 +79,18 @@ class Sluiced:
         path.mkdir(exist_ok=True)
         return path
 
-    def mount(self, reference, name="mnt"):
-        """Returns the mountpoint."""
+    def mount(self, image, name="mnt"):
+        """`image` is a reference, or a places.Placed.  Returns the mountpoint."""
         path = self.mountpoint(name)
-        self.sluice("mount", reference, path)
+        reference, options = (image, ()) if isinstance(image, str) else (image.reference, image.options)
+        self.sluice("mount", *options, reference, path)
         return path
+
+    def start_mount(self, image, name="mnt"):
+        """A `sluice mount` that is under way; the caller waits for it."""
+        command = [programs.SLUICE, "mount", "--socket", self.socket, *image.options, image.reference, self.mountpoint(name)]
+        return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True)
 
     def umount(self, mountpoint):
         self.sluice("umount", mountpoint)

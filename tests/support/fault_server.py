@@ -303,8 +303,12 @@ class FaultServer(http.server.ThreadingHTTPServer):
         connection = http.client.HTTPConnection(self._upstream, timeout=UPSTREAM_TIMEOUT_S)
         try:
             # Host stays what the client said, so that the server makes links that lead back here.
-            passed = {name: value for name, value in fields.items() if name.lower() not in HOP_BY_HOP}
-            connection.request(method, path, body=body or None, headers=passed)
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in fields.items():  # one by one: a field may come several times
+                if name.lower() not in HOP_BY_HOP:
+                    connection.putheader(name, value)
+            connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body or None)
             response = connection.getresponse()
             content = response.read()
             kept = {name: value for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP}

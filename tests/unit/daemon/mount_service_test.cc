@@ -30,7 +30,15 @@ TEST_CASE("a mount that waits for the last unmount is refused, so that nothing i
   runtime::Offload blocking(1);
   const ShardServices shards({});
   Log log(LogLevel::kError, Log::Style::kPlain);
-  const MountService::Parts parts{.engine = *engine, .blocking = blocking, .shards = shards, .log = log};
+  const auto configuration = Network::Configuration::Make({});
+  Network network(*engine, blocking, configuration, 1);
+  ImageFetcher fetcher({.engine = *engine,
+                        .blocking = blocking,
+                        .computing = blocking,
+                        .network = network,
+                        .timeout = std::chrono::seconds(1)});
+  const MountService::Parts parts{
+      .engine = *engine, .blocking = blocking, .computing = blocking, .shards = shards, .fetcher = fetcher, .log = log};
   MountService mounts(parts, directory / "root", {});
   engine->Run(StopThenMount(mounts));
 }

@@ -57,6 +57,33 @@ TEST_CASE("a value that makes no sense is refused") {
   check({.log_level = "loud"}, "loud");
   check({.holder = "nobody"}, "holder 'nobody'");
   check({.shards = 65}, "65");
+  check({.fetch_timeout_ms = 0}, "fetch-timeout-ms 0");
+  check({.mount_timeout_ms = 3'600'001}, "mount-timeout-ms 3600001");
+  check({.retries = 101}, "retries 101");
+  check({.auth_file = "auth.json"}, "auth-file");
+}
+
+TEST_CASE("the table of the network says how patient the daemon is with servers") {
+  const Options options =
+      Combine(ParseConfig("fetch-timeout-ms = 2000\nmount-timeout-ms = 3000\n[network]\n"
+                          "connect-timeout-ms = 400\nanswer-timeout-ms = 500\nretries = 6\n"
+                          "retry-delay-ms = 7\nmost-pause-ms = 8\nproxy = 'http://proxy:3128'\nno-proxy = 'local'\n"
+                          "auth-file = '/auth.json'\n",
+                          "config"),
+              {});
+  using std::chrono::milliseconds;
+  CHECK(options.fetch_timeout == milliseconds(2000));
+  CHECK(options.mount_timeout == milliseconds(3000));
+  NetworkOptions network{.connect_timeout = milliseconds(400),
+                         .answer_timeout = milliseconds(500),
+                         .most_pause = milliseconds(8),
+                         .proxy = "http://proxy:3128",
+                         .no_proxy = "local",
+                         .auth_file = "/auth.json"};
+  network.retry.tries = 7;
+  network.retry.first_delay = milliseconds(7);
+  network.retry.budget = options.fetch_timeout;
+  CHECK(options.network == network);
 }
 
 TEST_CASE("the kernel's cache is below the root unless told otherwise, its limits ascend") {
@@ -85,6 +112,8 @@ TEST_CASE("the configuration file knows its keys and their types") {
   check("cachefiles = 1", "'cachefiles' is not a table");
   check("[cachefiles]\nquota = -1", "'quota' is negative");
   check("[cachefiles]\nbrun = 7", "line 2: unknown key 'brun'");
+  check("[network]\nproxi = '/a'", "line 2: unknown key 'proxi'");
+  check("network = 1", "'network' is not a table");
   CHECK_FALSE(ParseConfig("# nothing", "c.toml").root);
 }
 

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A registry that fails in every way: never a wrong byte, an error in bounded time, recovery without a restart."""
+import contextlib
+import dataclasses
+import json
+import time
+
+import pytest
+
+from support import converted as conversions
+from support import fault_server, layers, oci, tree
+from support.daemon import scan
+from support.fault_server import FaultServer
+from support.places import Placed
+from support.programs import PATIENCE, PYTHON, drop_caches, run, sluice, wait_until
+
+# The daemon of these tests is impatient, so that they are quick.
+FETCH_TIMEOUT_S = 2
+MOUNT_TIMEOUT_S = 3
+CONFIG = f"""
+fetch-timeout-ms = {FETCH_TIMEOUT_S * 1000 * PATIENCE}
+mount-timeout-ms = {MOUNT_TIMEOUT_S * 1000 * PATIENCE}
+[network]
+connect-timeout-ms = {500 * PATIENCE}
+answer-timeout-ms = {500 * PATIENCE}
+retries = 2
+retry-delay-ms = 20
+most-pause-ms = 100
+"""
+# The kernel asks twice before a reader gets its error: for what it reads ahead, then for the page itself.
+READ_TIMEOUT_S = 2 * FETCH_TIMEOUT_S
+SLACK_S = 2  # for the programs around
+READ_FILE = "import sys, hashlib\nwith open(sys.argv[1], 'rb') as file:\n    print(hashlib.sha256(file.read()).hexdigest())"
+TOKEN_SERVER = "http://127.0.0.1:1/token"  # where nobody listens
+BLOBS, MANIFESTS = "/blobs/", "/manifests/"
+
+# What a server may do all the time, and what no reader gets anything from.
+FATAL = {
+    "drop": fault_server.Drop(),
+    "reset": fault_server.Reset(),
+    "truncate": fault_server.Truncate(),
+    "shorten": fault_server.Shorten(),
+    "lengthen": fault_server.Lengthen(),
+    "flip-bits": fault_server.FlipBits(),
+    "429": fault_server.Status(429),
+    "429-retry-after": fault_server.Status(429, retry_after=1),
+    "500": fault_server.Status(500),
+    "503-retry-after": fault_server.Status(503, retry_after=3600),
+    "403": fault_server.Status(403),
+    "404": fault_server.Status(404),
+    "slowloris": fault_server.Slowloris(),
+    "stall": fault_server.Stall(),
+    "redirect-loop": fault_server.RedirectLoop(),
+    "whole-body": fault_server.WholeBody(),
+    "wrong-range": fault_server.WrongRange(),
+    "token-expired": fault_server.TokenExpired(TOKEN_SERVER),
+}
+# Of these, what passes is not noticed: the request is made again.
+PASSING = ["drop", "reset", "truncate", "flip-bits", "429", "429-retry-after", "500", "slowloris", "stall"]
+
+
+@dataclasses.dataclass
+class Remote:
+    """An image in a registry behind a server that fails on request."""
+    front: FaultServer
+    image: Placed
+    source: dict  # its tree
+    source_reference: str  # the image before it was converted, in the same registry
+
+
+@pytest.fixture(scope="module")
+def remote(registry_place, image, converted):
+    placed = registry_place.put(converted("plain"))
+    source = registry_place.registry.push(image("plain").reference, "source:latest")
+    with FaultServer(upstream=registry_place.registry.host) as front:
+        def through(reference):
+            return reference.replace(registry_place.registry.host, front.host)
+        yield Remote(front, Placed(through(placed.reference), *placed.options), image("plain").tree, through(source))
+
+
+@pytest.fixture(autouse=True)
+def healthy(remote):
+    remote.front.forget_requests()
+    yield
+    remote.front.heal()
+
+
+@pytest.fixture
+def daemon(work, start_daemon):
+    config = work / "config.toml"
+    config.write_text(CONFIG)
+    return start_daemon("--config", config)
+
+
+def read(path):
+    """Exit code, what was printed, seconds."""
+    begin = time.monotonic()
+    result = run([PYTHON, "-c", READ_FILE, path], expect=None, timeout=60)
+    return result.returncode, result.stdout.strip() or result.stderr, time.monotonic() - begin
+
+
+def expect_recovery(daemon, mountpoint, remote):
+    """All is well again, without a restart, as soon as the server is no longer left alone."""
+    remote.front.heal()
+
+    def well():
+        drop_caches()
+        return not tree.compare(remote.source, scan(mountpoint))
+    pid = daemon.worker_pid()
+    wait_until(well, "recovery", timeout=10)
+    assert daemon.worker_pid() == pid
+
+
+@pytest.mark.parametrize("fault", FATAL)
+def test_cold_read_fails_in_time_and_recovers(fault, remote, daemon):
+    mountpoint = daemon.mount(remote.image)
+    remote.front.inject(FATAL[fault], match=BLOBS)
+    code, output, took = read(mountpoint / "upper/f00")
+    assert code != 0 and "Errno 5" in output, output
+    assert took < (READ_TIMEOUT_S + SLACK_S) * PATIENCE
+    assert remote.front.host in daemon.log(), "the log names the server"
+    expect_recovery(daemon, mountpoint, remote)
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_cold_read_does_not_notice_what_passes(fault, remote, daemon):
+    mountpoint = daemon.mount(remote.image)
+    remote.front.inject(FATAL[fault], match=BLOBS, times=1)
+    code, output, _ = read(mountpoint / "upper/f00")
+    assert code == 0 and output == remote.source["upper/f00"]["sha"], output
+
+
+def test_slow_answers_are_waited_for(remote, daemon):
+    mountpoint = daemon.mount(remote.image)
+    remote.front.inject(fault_server.Delay(0.03), match=BLOBS)
+    assert not tree.compare(remote.source, scan(mountpoint))
+
+
+@pytest.mark.parametrize("fault", FATAL)
+def test_mount_fails_in_time_and_leaves_nothing(fault, remote, daemon):
+    # What has no range cannot lie about it; what is small comes at once.
+    harmless = {"whole-body", "wrong-range"}
+    remote.front.inject(FATAL[fault], match=f"{BLOBS}|{MANIFESTS}")
+    begin = time.monotonic()
+    result = daemon.sluice("mount", *remote.image.options, remote.image.reference, daemon.mountpoint(), expect=None)
+    took = time.monotonic() - begin
+    assert took < (MOUNT_TIMEOUT_S + SLACK_S) * PATIENCE
+    if fault in harmless and result.returncode == 0:
+        daemon.umount(daemon.mountpoint())
+    else:
+        assert result.returncode != 0
+        assert remote.front.host in result.stderr or TOKEN_SERVER in result.stderr, result.stderr
+    assert json.loads(daemon.sluice("list", "--json").stdout) == {"mounts": []}
+    remote.front.heal()
+
+    def mounted():
+        return daemon.sluice("mount", *remote.image.options, remote.image.reference, daemon.mountpoint(), expect=None).returncode == 0
+    wait_until(mounted, "a mount", timeout=10)
+    assert not tree.compare(remote.source, scan(daemon.mountpoint()))
+
+
+def test_mount_that_waits_for_a_server_holds_up_nobody(remote, daemon, converted):
+    remote.front.inject(fault_server.Stall(), match=MANIFESTS)
+    slow = daemon.start_mount(remote.image, "slow")
+    wait_until(lambda: remote.front.requests(MANIFESTS), "the manifest is asked for")
+    daemon.umount(daemon.mount(converted("plain").reference, "other"))
+    assert slow.poll() is None, "the slow mount has ended"
+    output, _ = slow.communicate(timeout=60)
+    assert slow.returncode != 0 and remote.front.host in output
+
+
+# A file that is read in order, so that what follows is fetched ahead.
+
+@pytest.fixture(scope="module")
+def stream(registry_place, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stream")
+    source = oci.Layout(folder / "source")
+    source.write_image([layers.archive(lambda t: t.add("big", data=layers.content("big", 24 << 20)))])
+    target = conversions.convert(f"oci:{source.path}:latest", folder / "converted", "--compressor", "none")
+    return registry_place.put(target)
+
+
+@pytest.mark.parametrize("fault", FATAL)
+def test_reading_ahead_gives_no_wrong_byte_whatever_comes(fault, remote, stream, registry_place, daemon):
+    reference = stream.reference.replace(registry_place.registry.host, remote.front.host)
+    mountpoint = daemon.mount(Placed(reference, *stream.options))
+    expected = layers.content("big", 24 << 20)
+    step = 1 << 20
+    with open(mountpoint / "big", "rb", buffering=0) as file:
+        for piece in range(4):  # in order: what follows is fetched ahead
+            assert file.read(step) == expected[piece * step:(piece + 1) * step]
+        remote.front.inject(FATAL[fault], match=BLOBS)
+        begin, seen = time.monotonic(), 4 * step
+        with contextlib.suppress(OSError):
+            while data := file.read(step):
+                assert data == expected[seen:seen + len(data)]
+                seen += len(data)
+        # Each reader's step may take its whole time; one of them ends in an error.
+        assert time.monotonic() - begin < (2 * READ_TIMEOUT_S + SLACK_S) * PATIENCE
+        remote.front.heal()
+
+        def all_read():
+            with contextlib.suppress(OSError):
+                file.seek(0)
+                return file.readall() == expected
+        wait_until(all_read, "recovery", timeout=10)
+
+
+@pytest.mark.parametrize("fault", FATAL)
+def test_conversion_from_a_failing_registry_leaves_nothing_wrong(fault, remote, work):
+    remote.front.inject(FATAL[fault], match=BLOBS)
+    target = work / "out"
+    begin = time.monotonic()
+    options = ["--quiet", "--src-tls-verify=false", "--retry-times", "1", remote.source_reference, f"oci:{target}:latest"]
+    result = sluice("convert", *options, expect=None, timeout=60)
+    assert time.monotonic() - begin < 40 * PATIENCE
+    if result.returncode == 0:
+        digest = result.stdout
+    else:
+        assert remote.front.host in result.stderr, result.stderr
+        assert not (target / "index.json").exists()
+    remote.front.heal()
+    again = sluice("convert", *options, timeout=60).stdout
+    assert result.returncode != 0 or digest == again
