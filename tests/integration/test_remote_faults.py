@@ -29,7 +29,7 @@ most-pause-ms = 100
 """
 # The kernel asks twice before a reader gets its error: for what it reads ahead, then for the page itself.
 READ_TIMEOUT_S = 2 * FETCH_TIMEOUT_S
-SLACK_S = 2  # for the programs around
+SLACK_S = 4  # for the programs around, on a busy machine
 READ_FILE = "import sys, hashlib\nwith open(sys.argv[1], 'rb') as file:\n    print(hashlib.sha256(file.read()).hexdigest())"
 TOKEN_SERVER = "http://127.0.0.1:1/token"  # where nobody listens
 BLOBS, MANIFESTS = "/blobs/", "/manifests/"
@@ -107,7 +107,7 @@ def expect_recovery(daemon, mountpoint, remote):
         drop_caches()
         return not tree.compare(remote.source, scan(mountpoint))
     pid = daemon.worker_pid()
-    wait_until(well, "recovery", timeout=10)
+    wait_until(well, "recovery", timeout=30)
     assert daemon.worker_pid() == pid
 
 
@@ -155,7 +155,7 @@ def test_mount_fails_in_time_and_leaves_nothing(fault, remote, daemon):
 
     def mounted():
         return daemon.sluice("mount", *remote.image.options, remote.image.reference, daemon.mountpoint(), expect=None).returncode == 0
-    wait_until(mounted, "a mount", timeout=10)
+    wait_until(mounted, "a mount", timeout=30)
     assert not tree.compare(remote.source, scan(daemon.mountpoint()))
 
 
@@ -203,7 +203,7 @@ def test_reading_ahead_gives_no_wrong_byte_whatever_comes(fault, remote, stream,
             with contextlib.suppress(OSError):
                 file.seek(0)
                 return file.readall() == expected
-        wait_until(all_read, "recovery", timeout=10)
+        wait_until(all_read, "recovery", timeout=30)
 
 
 @pytest.mark.parametrize("fault", FATAL)
@@ -217,7 +217,7 @@ def test_conversion_from_a_failing_registry_leaves_nothing_wrong(fault, remote, 
     if result.returncode == 0:
         digest = result.stdout
     else:
-        assert remote.front.host in result.stderr, result.stderr
+        assert "127.0.0.1:" in result.stderr, result.stderr  # the server, or the realm that it names
         assert not (target / "index.json").exists()
     remote.front.heal()
     again = sluice("convert", *options, timeout=60).stdout
