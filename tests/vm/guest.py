@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine in QEMU that runs pytest once and is gone: one of our kernels, the host's files as root, an ext4 disk."""
+import ctypes
 import dataclasses
 import pathlib
 import shlex
+import signal
 import subprocess
 import tempfile
 import threading
@@ -15,6 +17,7 @@ DISK_BYTES = 1 << 30
 MEMORY = "2G"
 DEADLINE_S = 600  # of a boot with all its scenarios: bounds a hang, also on a machine that has other things to do
 HUNG_TASK_S = 120
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PATIENCE = 8  # times as long as on the host may the programs of a test take
 
 
@@ -64,8 +67,9 @@ def _file(name):
     return SCENARIOS / f"test_{name}.py"
 
 
-def boot(kernel, names, images, *, echo=None):
-    """Runs the scenarios `names` in a guest.  `images` is a folder that `prepare` filled; `echo` gets each line of the console."""
+def boot(kernel, names, images, *, select="", echo=None):
+    """Runs the scenarios `names` in a guest, all of them or what pytest's expression `select` chooses.  `images` is a folder
+    that `prepare` filled; `echo` gets each line of the console."""
     with tempfile.TemporaryDirectory(prefix="sluice-vm-", dir="/var/tmp") as name:
         work = pathlib.Path(name)
         results = work / "results"
@@ -75,10 +79,15 @@ def boot(kernel, names, images, *, echo=None):
             file.truncate(DISK_BYTES)
         run(["mke2fs", "-q", "-t", "ext4", "-E", "lazy_itable_init=1,lazy_journal_init=1", disk])
         environment = {"SLUICE_BUILD": BUILD, "SLUICE_PATIENCE": PATIENCE, "SLUICE_TEST_DIR": "/run/disk",
-                       "SLUICE_VM_IMAGES": images, "SLUICE_VM_TESTS": shlex.join(str(_file(name)) for name in names)}
+                       "SLUICE_VM_IMAGES": images, "SLUICE_VM_SELECT": select, "SLUICE_VM_TESTS": shlex.join(str(_file(name)) for name in names)}
         (results / "environment").write_text("".join(f"{key}={shlex.quote(str(value))}\n" for key, value in environment.items()))
         console, timed_out = _console(_qemu(kernel, disk, results), echo or (lambda line: None))
         return _outcome(results, console, timed_out)
+
+
+def _die_with_parent():
+    """A guest does not outlive the test run, whatever ends that."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _console(command, echo):
@@ -86,7 +95,7 @@ def _console(command, echo):
     lines = []
     timed_out = threading.Event()
     with subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace") as qemu:
+                          stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=_die_with_parent) as qemu:
 
         def end():
             timed_out.set()

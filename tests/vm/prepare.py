@@ -6,20 +6,27 @@ import subprocess
 
 from support import converted, images, rafs
 
-RECIPES = ("odd", "slim", "plain", "twin")
 LIST = "images.json"
+# By the name that the scenarios use: recipe and how it is converted.
+IMAGES = {
+    "odd": ("odd",),
+    "slim": ("slim",),
+    "plain": ("plain", "--digester", "sha256"),  # which chunk a file became can be found
+    "fine": ("plain", "--chunk-size", "4K"),     # every page is a question
+    "twin": ("twin", "--digester", "sha256"),    # shares a layer with `plain`
+}
 
 
 def prepare(folder):
     """Fills `folder`; LIST names the folders of each source image and of what it was converted to."""
     folder = pathlib.Path(folder)
     entries = {}
-    for name in RECIPES:
-        source = images.make(name)
-        converted.convert(source.reference, folder / name, "--digester", "sha256")
+    for name, (recipe, *options) in IMAGES.items():
+        source = images.make(recipe)
+        converted.convert(source.reference, folder / name, *options)
         entries[name] = {"source": str(source.path), "converted": str(folder / name)}
     (folder / LIST).write_text(json.dumps(entries))
-    unpack_objects(converted.Converted(folder / "plain"), folder / "objects")
+    unpack_objects(converted.Converted(folder / "fine"), folder / "objects")
 
 
 def unpack_objects(image, folder):

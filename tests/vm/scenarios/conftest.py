@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the tests that run inside a guest."""
-import contextlib
 import json
 import os
 import pathlib
@@ -12,11 +11,18 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from support.converted import Converted  # noqa: E402: after the path is set
+from serving import Door  # noqa: E402: after the path is set
+from support.converted import Converted  # noqa: E402
 from support.images import Image  # noqa: E402
 
 SCRATCH = pathlib.Path(os.environ["SLUICE_TEST_DIR"])
 IMAGES = pathlib.Path(os.environ["SLUICE_VM_IMAGES"])
+
+
+def pytest_runtest_logreport(report):
+    """At once, not at the end, which a guest may not reach."""
+    if report.failed:
+        print(f"\n{report.longreprtext}", flush=True)
 
 
 @pytest.fixture
@@ -25,6 +31,27 @@ def work():
     folder = pathlib.Path(tempfile.mkdtemp(dir=SCRATCH))
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def start_daemon(work):
+    """Starts daemons, each in a folder of its own; ends them with the test."""
+    daemons = []
+
+    def start(*arguments):
+        folder = work / f"daemon{len(daemons)}"
+        folder.mkdir()
+        daemons.append(Door(folder, *arguments))
+        return daemons[-1]
+
+    yield start
+    for daemon in reversed(daemons):
+        daemon.clean_up()
+
+
+@pytest.fixture
+def daemon(start_daemon):
+    return start_daemon()
 
 
 @pytest.fixture(scope="session")
@@ -36,5 +63,5 @@ def image():
 
 @pytest.fixture(scope="session")
 def objects():
-    """Folder with what the kernel reads of the image `plain`, as plain files."""
+    """Folder with what the kernel reads of the image `fine`, as plain files."""
     return IMAGES / "objects"

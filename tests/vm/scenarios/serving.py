@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sluiced behind /dev/cachefiles, and what the kernel's own mount command makes of it."""
+import pathlib
+import time
+
+from support import tree
+from support.daemon import Sluiced, scan
+from support.programs import PATIENCE, PYTHON, run
+
+ANSWER_WITHIN_S = 5
+READ_FILE = "import sys\nwith open(sys.argv[1], 'rb') as file:\n    file.read()"
+
+
+class Door(Sluiced):
+    """A daemon with the front end under test."""
+
+    def __init__(self, folder, *arguments):
+        super().__init__(folder, "--frontend", "cachefiles", *arguments)
+
+    def bind(self, image, fsid, domain=None):
+        """Returns the words of the mount command, without the mountpoint."""
+        options = ["--domain", domain] if domain else []
+        words = self.sluice("bind", "--fsid", fsid, *options, image.reference).stdout.split()
+        assert words == ["mount", "-t", "erofs", "none", "-o", f"fsid={fsid}" + (f",domain_id={domain}" if domain else ""),
+                         "MOUNTPOINT"]
+        return words[:-1]
+
+    def attach(self, command, name="mnt"):
+        """Runs a mount command; returns the mountpoint."""
+        mountpoint = self.mountpoint(name)
+        run([*command, mountpoint])
+        return mountpoint
+
+    def counters(self):
+        return self.status()["counters"]
+
+    def threads(self):
+        """Names of the worker's threads, without those that the kernel lends to io_uring."""
+        tasks = pathlib.Path(f"/proc/{self.worker_pid()}/task")
+        names = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
+        return sorted(name for name in names if not name.startswith("iou-"))
+
+    def expect_tree(self, mountpoint, source, *, unreadable=frozenset()):
+        """Fails unless the tree is the source's, with EIO for all `unreadable` paths and for no others."""
+        actual = scan(mountpoint)
+        assert {path for path, entry in actual.items() if "error" in entry} == set(unreadable), self.log()
+        for path in unreadable:
+            assert actual[path]["error"] == "EIO"
+            actual[path] = source.tree[path]
+        differences = tree.compare(source.tree, actual, ignore={(path, "id") for path in unreadable})
+        assert not differences, "\n".join(differences[:20])
+
+
+def umount(mountpoint):
+    run(["umount", mountpoint])
+
+
+def read(path):
+    """Reads a file in a process of its own; returns the error, if any, and fails when that takes too long."""
+    begin = time.monotonic()
+    result = run([PYTHON, "-c", READ_FILE, path], expect=None, timeout=60)
+    took = time.monotonic() - begin
+    assert took < ANSWER_WITHIN_S * PATIENCE, f"an answer after {took:.1f} s"
+    return result.stderr.splitlines()[-1] if result.returncode else ""

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad blobs and dying daemons."""
+import hashlib
+import os
+import shutil
+import signal
+
+from serving import read, umount
+from support import rafs
+from support.converted import Converted
+from support.programs import PATIENCE, drop_caches, wait_until
+
+KILLS = 3
+READERS = 4
+
+
+def private_copy(converted, folder):
+    """A copy that can be damaged."""
+    shutil.copytree(converted.path, folder)
+    return Converted(folder)
+
+
+def chunk_of(converted, source, path):
+    digest = hashlib.sha256((source.rootfs / path).read_bytes()).digest()
+    return next(chunk for chunk in rafs.chunks(converted.bootstrap()) if chunk.digest == digest)
+
+
+def below(source, folder):
+    return {path for path in source.tree if path.startswith(f"{folder}/")}
+
+
+def test_missing_blob_fails_its_readers_only_and_may_come_back(daemon, image, work):
+    source, converted = image("plain")
+    copy = private_copy(converted, work / "copy")
+    lower, upper = copy.blobs()
+    hidden = copy.blob_path(upper).rename(work / "hidden")
+    mountpoint = daemon.attach(daemon.bind(copy, "plain"))
+    assert "Errno 5" in read(mountpoint / "upper/f00")
+    daemon.expect_tree(mountpoint, source, unreadable=below(source, "upper"))
+    assert upper in daemon.log() and lower not in daemon.log()
+    hidden.rename(copy.blob_path(upper))
+    daemon.expect_tree(mountpoint, source)
+
+
+def test_flipped_bit_fails_the_readers_of_its_chunk_only(daemon, image, work):
+    source, converted = image("plain")
+    copy = private_copy(converted, work / "copy")
+    chunk = chunk_of(copy, source, "upper/f20")
+    with open(copy.blob_path(chunk.blob), "r+b") as file:
+        file.seek(chunk.stored_offset + chunk.stored_bytes // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
+    mountpoint = daemon.attach(daemon.bind(copy, "plain"))
+    assert "Errno 5" in read(mountpoint / "upper/f20")
+    daemon.expect_tree(mountpoint, source, unreadable={"upper/f20"})
+
+
+def kill_worker(daemon, pid):
+    """Kills the worker `pid`; returns the pid of the next once it answers."""
+    os.kill(pid, signal.SIGKILL)
+
+    def successor():
+        result = daemon.sluice("status", "--json", expect=None, timeout=30)
+        new = daemon.worker_pid() if result.returncode == 0 else pid
+        return new if new != pid else None
+    return wait_until(successor, f"a successor of worker {pid}")
+
+
+def test_readers_stall_and_go_on_when_workers_are_killed(daemon, image):
+    source, converted = image("fine")
+    commands = [daemon.bind(converted, f"kill-{i}") for i in range(KILLS)]
+    pid = daemon.worker_pid()
+    for i, command in enumerate(commands):  # each has a cold cache
+        mountpoint = daemon.attach(command, f"kill-{i}")
+        readers = [daemon.start_reader(mountpoint, source.rootfs, seed) for seed in range(READERS)]
+        wait_until(lambda: daemon.counters()["misses"], "the readers ask")
+        assert all(reader.poll() is None for reader in readers), "a reader ended before the kill"
+        pid = kill_worker(daemon, pid)
+        for reader in readers:
+            output, _ = reader.communicate(timeout=300 * PATIENCE)
+            assert reader.returncode == 0, f"{output}\n{daemon.log()}"
+        assert daemon.counters()["fetched_plain_bytes"], "nothing was left to do for the successor"
+    drop_caches()
+    daemon.expect_tree(mountpoint, source)
+
+
+def test_without_holder_reads_fail_at_once_until_the_image_is_mounted_again(daemon, image):
+    source, converted = image("plain")
+    command = daemon.bind(converted, "plain")
+    mountpoint = daemon.attach(command)
+    assert not read(mountpoint / "lower/f00")
+    for pid in daemon.processes():
+        os.kill(pid, signal.SIGKILL)
+    daemon.process.wait()
+    assert read(mountpoint / "upper/f39")
+    umount(mountpoint)
+    daemon.start()
+    daemon.attach(command)
+    daemon.expect_tree(mountpoint, source)
