@@ -2,7 +2,11 @@
 #pragma once
 // The bootstrap of an image that lies in a registry.  On the shard of the repository.
 
+#include <cstdint>
+#include <vector>
+
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "oci/repository.h"
 #include "runtime/engine.h"
 #include "runtime/offload.h"

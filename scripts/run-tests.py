@@ -106,9 +106,25 @@ def run_catch(name, command, patterns, env):
     return name, count, "\n".join([output, *details])
 
 
+def only_layers(patterns):
+    """The patterns are names of layers: then nothing else is built, and nothing else has such tests."""
+    return bool(patterns) and all((ROOT / "tests/unit" / pattern).is_dir() for pattern in patterns)
+
+
+def targets(options):
+    """What to build; empty: everything."""
+    if options.vm:
+        return GUEST_PROGRAMS
+    if options.unit and only_layers(options.patterns):
+        return [f"tests/unit/{layer}/{layer}_test" for layer in options.patterns]
+    return []
+
+
 def unit_jobs(build, patterns, env):
     listing = subprocess.run(["meson", "introspect", "--tests", str(build)], stdout=subprocess.PIPE, check=True).stdout
     for test in json.loads(listing):
+        if only_layers(patterns) and test["name"] not in patterns:
+            continue
         environment = {**env, **test["env"]}
         if pathlib.Path(test["cmd"][0]).name.endswith("_test"):
             yield lambda t=test, e=environment: run_catch(t["name"], t["cmd"], patterns, e)
@@ -196,8 +212,7 @@ def main():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     build = ROOT / (f"build-{options.sanitize}" if options.sanitize else "build")
     arguments = [f"--sanitize={options.sanitize}"] if options.sanitize else []
-    targets = GUEST_PROGRAMS if options.vm else []
-    if subprocess.run(["scripts/build", *arguments, *targets], cwd=ROOT).returncode != 0:
+    if subprocess.run(["scripts/build", *arguments, *targets(options)], cwd=ROOT).returncode != 0:
         print("the build failed\n0 passed, 1 failed")
         return 1
     env = {**os.environ, **(SANITIZER_ENV if options.sanitize else {})}

@@ -5,6 +5,7 @@ import json
 
 class OciPlace:
     """The layout that it was converted into."""
+    name = "oci"
 
     def put(self, converted):
         return Placed(converted.reference)
@@ -12,6 +13,7 @@ class OciPlace:
 
 class RegistryPlace:
     """A repository of a registry without login, one for each image."""
+    name = "docker"
 
     def __init__(self, registry):
         self.registry = registry
@@ -26,6 +28,7 @@ class RegistryPlace:
 
 class S3Place:
     """Blobs in a bucket, the bootstrap in a local file."""
+    name = "s3"
 
     def __init__(self, store, folder):
         self.store = store
