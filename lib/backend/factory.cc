@@ -10,6 +10,7 @@
 #include "backend/local.h"
 #include "backend/local_disk.h"
 #include "backend/object_store.h"
+#include "backend/registry.h"
 #include "backend/remote.h"
 #include "base/error.h"
 #include "runtime/file.h"
@@ -122,8 +123,8 @@ Task<std::unique_ptr<Backend>> MakeBackend(Services services, BackendConfig conf
     co_return std::make_unique<LocalDiskBackend>(std::move(*disk));
 
   const RequestOptions request = co_await ReadRequestOptions(services, config.remote);
-  if (std::holds_alternative<RegistryConfig>(config.place))
-    Throw(Errc::kUnsupported, "a registry as a configured backend");
+  if (const auto* registry = std::get_if<RegistryConfig>(&config.place))
+    co_return std::make_unique<RegistryBackend>(MakeRepository(services, *registry, config.remote, request));
   RemoteBackend::Options options;
   if (const auto* http = std::get_if<HttpConfig>(&config.place)) {
     options = MakeHttp(services, *http, config.remote, request);
