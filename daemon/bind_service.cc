@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "frontend/cachefiles/kernel_device.h"
+#include "image/rafs/bootstrap_reader.h"
 #include "runtime/combine.h"
 #include "runtime/run_on.h"
 
@@ -113,14 +114,14 @@ Task<BindService::Prepared> BindService::Prepare(std::string name, api::ImageAcc
   image.record.image = std::move(name);
   image.record.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   ImageFetcher::Image fetched = co_await parts_.fetcher.Fetch(image.record.image, std::move(access));
-  if (fetched.loaded.inlined_id) {
-    Throw(Errc::kUnsupported, "'{}': the bootstrap is inside its blob, so it does not name the blob for the kernel",
-          image.record.image);
-  }
   image.secrets = std::move(fetched.secrets);
   image.bootstrap = std::move(fetched.loaded.bootstrap);
   image.record.backend = std::move(fetched.loaded.backend);
-  auto parse = [&] { return LayoutsOf(image.bootstrap, std::nullopt); };
+  auto parse = [&] {
+    // The kernel asks for the blob by the name that the bootstrap gives it.
+    if (fetched.loaded.inlined_id) image::rafs::StoreInlinedId(image.bootstrap, *fetched.loaded.inlined_id);
+    return LayoutsOf(image.bootstrap, std::nullopt);
+  };
   image.layouts = co_await parts_.computing.Run(parts_.engine, std::move(parse));
   co_return image;
 }

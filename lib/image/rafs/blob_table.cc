@@ -73,11 +73,12 @@ class Entry {
   Compression LoadCompression(uint64_t at, std::string_view field) const {
     return static_cast<Compression>(LoadAtMost<uint32_t>(at, static_cast<uint32_t>(Compression::kZstd), field));
   }
-  BlobId LoadId(const std::optional<BlobId>& inlined_id) const {
+  bool LacksId() const {
     const auto features = Load<uint32_t>(kFeaturesAt);
-    const bool is_inlined =
-        (features & blob_feature::kInlinedFsMeta) != 0 || (features & blob_feature::kCapTarToc) == 0;
-    if (inlined_id && is_inlined) return *inlined_id;
+    return (features & blob_feature::kInlinedFsMeta) != 0 || (features & blob_feature::kCapTarToc) == 0;
+  }
+  BlobId LoadId(const std::optional<BlobId>& inlined_id) const {
+    if (inlined_id && LacksId()) return *inlined_id;
     try {
       return BlobId::Parse(AsText(bytes_.subspan(kIdAt, kBlobIdSize)));
     } catch (const Error& e) {
@@ -143,10 +144,16 @@ Blob ParseBlobEntry(ConstBytes bytes, uint32_t position, uint32_t chunk_size, co
   return blob;
 }
 
+bool LacksId(ConstBytes entry) { return Entry(Slice(entry, 0, kBlobEntrySize, "blob table"), 0).LacksId(); }
+
+void StoreBlobId(const BlobId& id, MutableBytes entry) {
+  std::copy_n(AsBytes(id.hex()).begin(), kBlobIdSize, entry.begin() + static_cast<ptrdiff_t>(kIdAt));
+}
+
 void StoreBlobEntry(const Blob& blob, uint32_t position, uint32_t chunk_size, MutableBytes to) {
   std::fill_n(to.begin(), kBlobEntrySize, std::byte{0});
   std::byte* at = to.data();
-  std::copy_n(AsBytes(blob.id.hex()).begin(), kBlobIdSize, at + kIdAt);
+  StoreBlobId(blob.id, to);
   StoreLe<uint32_t>(at + kIndexAt, position);
   StoreLe<uint32_t>(at + kChunkSizeAt, chunk_size);
   StoreLe<uint32_t>(at + kChunkCountAt, blob.chunk_count);

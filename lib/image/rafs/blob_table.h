@@ -23,6 +23,10 @@ constexpr uint64_t kMaxPlainBlobSize = 1ull << 44;
 // CAP_TAR_TOC. Throws kCorrupt naming blob and field; kUnsupported for features unknown to this build.
 Blob ParseBlobEntry(ConstBytes entry, uint32_t position, uint32_t chunk_size, const std::optional<BlobId>& inlined_id);
 
+// Whether `entry` is one of those.
+bool LacksId(ConstBytes entry);
+void StoreBlobId(const BlobId& id, MutableBytes entry);
+
 // Writes 256 bytes.
 void StoreBlobEntry(const Blob& blob, uint32_t position, uint32_t chunk_size, MutableBytes to);
 

@@ -53,15 +53,21 @@ void CheckDeviceSlot(const erofs::DeviceSlot& slot, std::string_view stored_id, 
   blob.mapped_block = slot.mapped_block;
 }
 
-std::vector<Blob> ParseBlobs(ConstBytes bootstrap, const erofs::SuperBlock& super, const SuperBlockExt& ext,
-                             const ReadOptions& options) {
-  const uint64_t count = ext.blob_table.length / kBlobEntrySize;
+// Returns it.  Entries and device slots lie inside the bootstrap and do not overlap.
+uint64_t CheckBlobCount(ConstBytes bootstrap, const erofs::SuperBlock& super, const ByteRange& table) {
+  const uint64_t count = table.length / kBlobEntrySize;
   if (count != super.extra_devices)
     Throw(Errc::kCorrupt, "blob table: {} entries for {} devices", count, super.extra_devices);
   const ConstBytes slots = Slice(bootstrap, kDeviceSlotsOffset, count * erofs::kDeviceSlotSize, "device slots");
-  if (count != 0 && ext.blob_table.offset < kDeviceSlotsOffset + slots.size())
-    Throw(Errc::kCorrupt, "blob table: offset {} lies inside the device slots", ext.blob_table.offset);
+  if (count != 0 && table.offset < kDeviceSlotsOffset + slots.size())
+    Throw(Errc::kCorrupt, "blob table: offset {} lies inside the device slots", table.offset);
+  return count;
+}
 
+std::vector<Blob> ParseBlobs(ConstBytes bootstrap, const erofs::SuperBlock& super, const SuperBlockExt& ext,
+                             const ReadOptions& options) {
+  const uint64_t count = CheckBlobCount(bootstrap, super, ext.blob_table);
+  const ConstBytes slots = bootstrap.subspan(kDeviceSlotsOffset, count * erofs::kDeviceSlotSize);
   std::vector<Blob> blobs;
   std::set<BlobId> ids;
   for (uint32_t i = 0; i < count; ++i) {
@@ -126,6 +132,22 @@ BootstrapSummary ValidateBootstrap(ConstBytes bootstrap, const ReadOptions& opti
           .blobs = std::move(tables.blobs),
           .chunk_groups = std::move(groups).Take(),
           .inodes = reader.inodes()};
+}
+
+void StoreInlinedId(MutableBytes bootstrap, const BlobId& id) {
+  const erofs::SuperBlock super = erofs::ParseSuperBlock(bootstrap);
+  CheckSuperBlock(super);
+  const ByteRange table = ParseSuperBlockExt(bootstrap).blob_table;
+  const uint64_t count = CheckBlobCount(bootstrap, super, table);
+  for (uint64_t i = 0; i < count; ++i) {
+    const MutableBytes entry = bootstrap.subspan(table.offset + i * kBlobEntrySize, kBlobEntrySize);
+    if (!LacksId(entry)) continue;
+    StoreBlobId(id, entry);
+    const MutableBytes slot = bootstrap.subspan(kDeviceSlotsOffset + i * erofs::kDeviceSlotSize);
+    erofs::DeviceSlot device = erofs::LoadDeviceSlot(slot);
+    device.tag = id.hex();
+    erofs::StoreDeviceSlot(device, slot);
+  }
 }
 
 }  // namespace sluice::image::rafs

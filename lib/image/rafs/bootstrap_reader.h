@@ -35,4 +35,9 @@ struct BootstrapSummary {
 Image ParseBootstrap(ConstBytes bootstrap, const ReadOptions& options = {});
 BootstrapSummary ValidateBootstrap(ConstBytes bootstrap, const ReadOptions& options = {});
 
+// Writes the id of the blob that the bootstrap was in where the bootstrap lacks it, also into the device slot, by whose
+// tag the kernel asks for the blob.  Afterwards it reads like one that never was in a blob.  Throws as above for what
+// it looks at: super blocks and the sizes of the tables.
+void StoreInlinedId(MutableBytes bootstrap, const BlobId& id);
+
 }  // namespace sluice::image::rafs

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "image/erofs/device_slot.h"
 #include "image/erofs/inode.h"
 #include "image/erofs/super_block.h"
 #include "image/rafs/blob_table.h"
@@ -212,6 +213,29 @@ TEST_CASE("an inlined bootstrap takes the id of its blob") {
   const BlobId id = BlobId::Parse(std::string(64, 'c'));
   CHECK(ValidateBootstrap(bootstrap.bytes(), {.inlined_id = id}).blobs[1].id == id);
   CHECK(ValidateBootstrap(bootstrap.bytes(), {.inlined_id = id}).blobs[0].id == SampleImage().blobs[0].id);
+
+  std::vector<std::byte> named = bootstrap.bytes();
+  StoreInlinedId(named, id);
+  CHECK(ParseBootstrap(named).blobs == ParseBootstrap(bootstrap.bytes(), {.inlined_id = id}).blobs);
+  CHECK(erofs::LoadDeviceSlot(ConstBytes(named).subspan(1408 + 128)).tag == id.hex());
+  // Nothing else has changed.
+  Patched back(named);
+  back.StoreText(back.BlobEntry(1), std::string(64, 'x'));
+  back.StoreText(1408 + 128, std::string(64, 'x'));
+  CHECK(back.bytes() == bootstrap.bytes());
+}
+
+TEST_CASE("an id is not stored outside of a bootstrap") {
+  const BlobId id = BlobId::Parse(std::string(64, 'c'));
+  const auto whole = BuildBootstrap(SampleImage());
+  for (size_t size = 0; size < 8192; size += 64) {
+    std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
+    CHECK_THROWS_AS(StoreInlinedId(cut, id), Error);
+  }
+  Patched lying(whole);
+  lying.Store<uint16_t>(1024 + 86, 200);
+  std::vector<std::byte> bytes = lying.bytes();
+  CHECK_THROWS_WITH(StoreInlinedId(bytes, id), Catch::Contains("200 devices"));
 }
 
 TEST_CASE("the metadata of many small files stays small") {

@@ -135,6 +135,9 @@ TEST_CASE("a bootstrap is found inside of its blob") {
   const BootstrapSummary summary =
       ValidateBootstrap(InlinedBootstrapOf(blob), {.inlined_id = BlobId::Parse(kInlineBlob22)});
   CHECK(summary.blobs.at(0).id.hex() == kInlineBlob22);
+  auto named = InlinedBootstrapOf(blob);
+  StoreInlinedId(named, BlobId::Parse(kInlineBlob22));
+  CHECK(ValidateBootstrap(named).blobs == summary.blobs);
 }
 
 TEST_CASE("the inlined bootstrap of nydus 2.4 describes its blob") {

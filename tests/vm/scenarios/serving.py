@@ -18,9 +18,9 @@ class Door(Sluiced):
         super().__init__(folder, "--frontend", "cachefiles", *arguments)
 
     def bind(self, image, fsid, domain=None):
-        """Returns the words of the mount command, without the mountpoint."""
-        options = ["--domain", domain] if domain else []
-        words = self.sluice("bind", "--fsid", fsid, *options, image.reference).stdout.split()
+        """`image` is a reference, a Converted or a places.Placed.  Returns the words of the mount command, without the mountpoint."""
+        options = [*getattr(image, "options", ()), *(["--domain", domain] if domain else [])]
+        words = self.sluice("bind", "--fsid", fsid, *options, getattr(image, "reference", image)).stdout.split()
         assert words == ["mount", "-t", "erofs", "none", "-o", f"fsid={fsid}" + (f",domain_id={domain}" if domain else ""),
                          "MOUNTPOINT"]
         return words[:-1]

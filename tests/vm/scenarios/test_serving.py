@@ -5,7 +5,8 @@ import re
 import pytest
 
 from serving import Door, umount
-from support import programs, rafs
+from support import made, programs, rafs
+from support.daemon import scan
 from support.programs import drop_caches, wait_until
 
 FEW, MANY = 8, 64  # images
@@ -45,6 +46,13 @@ def test_mount_command_of_sluice_takes_this_door_too(daemon, image):
     daemon.expect_tree(mountpoint, source)
     daemon.umount(mountpoint)
     assert not daemon.status()["mounts"]
+
+
+@pytest.mark.parametrize("case", ["dir-lz4-4k", "inline"])  # inline: the bootstrap is inside its blob
+def test_image_of_nydus_has_its_tree(case, daemon):
+    mountpoint = daemon.attach(daemon.bind(made.reference(case), case))
+    made.expect_tree(case, scan(mountpoint))
+    assert daemon.counters()["fetched_plain_bytes"]
 
 
 def test_unbound_image_cannot_be_mounted(daemon, image):
