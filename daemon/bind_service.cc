@@ -57,6 +57,10 @@ BindService::BindService(const Parts& parts, std::unique_ptr<frontend::cachefile
 
 Task<api::BindingInfo> BindService::Bind(api::BindRequest request) {
   CheckRoom(request.image);
+  if (!request.domain.empty() && !parts_.domains) {
+    Throw(Errc::kUnsupported, "'{}': this kernel mounts nothing in a domain (Linux 6.1 does): bind it without '{}'",
+          request.image, request.domain);
+  }
   const runtime::Context fetching{parts_.engine, runtime::StopToken(closing_)};
   Task<Prepared> prepare = Prepare(std::move(request.image), std::move(request.access));
   Prepared image = co_await runtime::InContext(prepare, fetching);
@@ -224,7 +228,7 @@ Task<bool> BindService::IsInUse(const Entry& entry, const std::vector<MountPoint
 
 Task<void> BindService::WaitShortly(Task<void> closed) {
   try {
-    co_await runtime::WithTimeout(parts_.engine, kCloseTime, std::move(closed));
+    co_await runtime::WithTimeout(parts_.engine, parts_.close_time, std::move(closed));
   } catch (const Error& error) {
     if (error.code() != Errc::kTimeout) throw;
   }

@@ -45,6 +45,9 @@ class BindService final : public Serving, public api::BindService {
     Log& log;
     // The kernel has given up its cache: gives up the device and does not return.
     std::function<void()> abandon;
+    bool domains = true;  // the kernel has them
+    // For the kernel to let go of what has been unmounted.
+    Duration close_time = std::chrono::seconds(3);
   };
 
   // `about`: the part of the status that does not change.  Makes directories below `root`.
@@ -74,9 +77,6 @@ class BindService final : public Serving, public api::BindService {
   runtime::Task<void> Close() { return door_.Close(); }
 
  private:
-  // For the kernel to let go of what has been unmounted.
-  static constexpr Duration kCloseTime = std::chrono::seconds(3);
-
   struct Entry {
     MountRecord record;
     api::MountState state = api::MountState::kMounting;

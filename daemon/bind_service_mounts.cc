@@ -59,7 +59,7 @@ std::vector<api::MountInfo> BindService::List() const {
 // The same for every mount of an image, as long as it is mounted once: what the kernel has is found again.
 void BindService::ChooseMountName(Prepared& image) {
   MountRecord& record = image.record;
-  record.domain = kMountDomain;
+  if (parts_.domains) record.domain = kMountDomain;
   const auto try_names = [&] {
     for (uint64_t number = 0;; ++number) {
       record.fsid = fmt::format("{}-{}", record.bootstrap.Hex().substr(0, kMountNameDigits), number);

@@ -26,6 +26,7 @@
 #include "bind_service.h"
 #include "durable_file.h"
 #include "frontend/cachefiles/kernel_device.h"
+#include "frontend/erofs_mount.h"
 #include "frontend_choice.h"
 #include "http/server.h"
 #include "mount_service.h"
@@ -333,10 +334,12 @@ class Worker {
                                    .shards = members,
                                    .options = base_.options.cachefiles,
                                    .log = base_.log,
-                                   .abandon = [this] {
-                                     base_.manager.Remove(kCachefilesName);
-                                     std::_Exit(EXIT_FAILURE);
-                                   }};
+                                   .abandon =
+                                       [this] {
+                                         base_.manager.Remove(kCachefilesName);
+                                         std::_Exit(EXIT_FAILURE);
+                                       },
+                                   .domains = frontend::KnowsDomains()};
     auto device =
         frontend::cachefiles::MakeKernelDevice(shards_[0].engine(), writing, std::move(base_.frontend.device));
     BindService bindings(parts, std::move(device), base_.options.root, AboutThis(base_, shards_[0].engine()));

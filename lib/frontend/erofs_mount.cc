@@ -103,6 +103,11 @@ void MountErofs(const FsidMount& mount) {
   Attach(context, mount.fsid, mount.mountpoint);
 }
 
+bool KnowsDomains() noexcept {
+  const UniqueFd context(::fsopen("erofs", FSOPEN_CLOEXEC));
+  return context && ::fsconfig(context.get(), FSCONFIG_SET_STRING, "domain_id", "any", 0) == 0;
+}
+
 void Unmount(const std::string& mountpoint) {
   if (::umount2(mountpoint.c_str(), UMOUNT_NOFOLLOW) == 0) return;
   switch (errno) {

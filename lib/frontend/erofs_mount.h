@@ -29,6 +29,9 @@ struct FsidMount {
 // kExists when the kernel has a mount of that name.
 void MountErofs(const FsidMount& mount);
 
+// Whether the kernel's EROFS knows the option domain_id: since Linux 6.1, or by a backport.
+bool KnowsDomains() noexcept;
+
 // Throws kBusy while something uses the mount, kNotFound when nothing is mounted there.  Never lazy: what a lazy
 // unmount leaves behind is still read.
 void Unmount(const std::string& mountpoint);
