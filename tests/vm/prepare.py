@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 
 from support import converted, images, rafs
+from support.registry import Registry
 
 LIST = "images.json"
 # By the name that the scenarios use: recipe and how it is converted.
@@ -27,6 +28,8 @@ def prepare(folder):
         entries[name] = {"source": str(source.path), "converted": str(folder / name)}
     (folder / LIST).write_text(json.dumps(entries))
     unpack_objects(converted.Converted(folder / "fine"), folder / "objects")
+    with Registry(folder / "registry") as registry:
+        registry.push(converted.Converted(folder / "plain").reference, "plain")
 
 
 def unpack_objects(image, folder):

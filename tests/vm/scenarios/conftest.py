@@ -65,3 +65,9 @@ def image():
 def objects():
     """Folder with what the kernel reads of the image `fine`, as plain files."""
     return IMAGES / "objects"
+
+
+@pytest.fixture(scope="session")
+def storage():
+    """Folder with what a docker-registry keeps: the image `plain`."""
+    return IMAGES / "registry" / "storage"
