@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "network.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "backend/factory.h"
@@ -23,28 +21,12 @@ namespace {
 
 const char* Environment(const char* name) { return std::getenv(name); }
 
-oci::HelperOptions HelpersOfThisSystem() {
-  const char* path = Environment("PATH");
-  return {.search_path = path == nullptr ? "/usr/local/bin:/usr/bin:/bin" : path};
-}
-
-// Programs that write such files give them these names.
-oci::AuthFileFormat FormatOf(const std::string& path) {
-  const std::string name = std::filesystem::path(path).filename();
-  if (name == "config.json") return oci::AuthFileFormat::kDocker;
-  if (name == ".dockercfg") return oci::AuthFileFormat::kDockerCfg;
-  return oci::AuthFileFormat::kContainers;
-}
-
-std::shared_ptr<const oci::CredentialSource> FindCredentials(const RegistrySpec& spec, const Secret& credentials,
-                                                             const NetworkOptions& options) {
-  if (!credentials.empty()) {
-    return std::make_shared<oci::FixedCredentials>(oci::Credentials::Parse(credentials.Reveal()));
-  }
-  std::vector<oci::CredentialPlace> places;
-  for (const std::string& path : spec.auth_files) places.push_back({.path = path, .format = FormatOf(path)});
-  if (places.empty()) places = oci::FindCredentialPlaces(options.auth_file, ::geteuid(), Environment);
-  return std::make_shared<oci::CredentialFiles>(std::move(places), HelpersOfThisSystem());
+oci::RegistryCredentials CredentialsOf(const RegistrySpec& spec, const Secret& given, const NetworkOptions& options) {
+  std::optional<oci::Credentials> credentials;
+  if (!given.empty()) credentials = oci::Credentials::Parse(given.Reveal());
+  std::vector<std::string> auth_files = spec.auth_files;
+  if (auth_files.empty() && !options.auth_file.empty()) auth_files.push_back(options.auth_file);
+  return oci::FindCredentials(std::move(credentials), auth_files, Environment);
 }
 
 http::CircuitPolicy CircuitOf(const NetworkOptions& options) {
@@ -165,7 +147,7 @@ Task<std::unique_ptr<oci::Repository>> Network::OpenRepository(oci::RegistryRefe
   };
   oci::RepositoryOptions repository;
   repository.endpoints = co_await asking_.Run(engine_, std::move(find));
-  repository.credentials = FindCredentials(spec, credentials, options);
+  repository.credentials = CredentialsOf(spec, credentials, options);
   repository.retry = options.retry;
   repository.patience = {
       .connect = options.connect_timeout, .answer = options.answer_timeout, .low_speed_window = options.answer_timeout};

@@ -344,6 +344,8 @@ BackendConfig Parse(const JsonView& root) {
     Throw(Errc::kInvalidArgument, "{}.type: unknown backend '{}'", top.where(), type);
   }
   if (type != "localfs" && type != "localdisk") config.remote = ParseRemote(from);
+  if (type == "registry" && config.remote.hedge)
+    Throw(Errc::kUnsupported, "{}.hedge: not for registries", from.where());
   from.Finish();
   return config;
 }

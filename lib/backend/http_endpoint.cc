@@ -18,13 +18,12 @@ namespace {
 
 constexpr uint64_t kMaxPingBytes = 64 * kKiB;
 
-// The same place by plain http, with the port that the URL names or its scheme implies left to whoever forwards it.
+}  // namespace
+
 Url AsPlainHttp(const Url& url) {
   if (!url.secure()) return url;
   return Url::Parse("http" + url.ToString().substr(5));
 }
-
-}  // namespace
 
 std::string HttpEndpoint::Describe() const {
   const std::string& socket = options_.request.connect.unix_socket;

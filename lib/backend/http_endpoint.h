@@ -18,6 +18,9 @@ struct RequestOptions {
   http::Patience patience;
 };
 
+// The same place by plain http, with the port that the URL names or its scheme implies left to whoever forwards it.
+http::Url AsPlainHttp(const http::Url& url);
+
 class HttpEndpoint final : public Endpoint {
  public:
   struct Options {

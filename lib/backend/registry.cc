@@ -53,13 +53,14 @@ class RegistrySource final : public BlobSource {
   const Digest digest_;
 };
 
-std::shared_ptr<const oci::CredentialSource> CredentialsOf(const RegistryConfig& place) {
-  if (place.user.empty() && place.token.empty()) return std::make_shared<oci::NoCredentials>();
+// For the registry alone; a mirror gets the fields that are configured for it.
+oci::RegistryCredentials CredentialsOf(const RegistryConfig& place) {
+  if (place.user.empty() && place.token.empty()) return {};
   oci::Credentials credentials;
   credentials.user = place.user;
   credentials.password = place.password;
   credentials.registry_token = place.token;
-  return std::make_shared<oci::FixedCredentials>(std::move(credentials));
+  return {.registry = std::make_shared<oci::FixedCredentials>(std::move(credentials))};
 }
 
 // A repository whose answers pass through a transport of its own.
@@ -89,18 +90,23 @@ std::shared_ptr<oci::Repository> MakeRepository(const Services& services, const 
   const oci::Endpoint registry{.api = place.registry.WithPath("/v2"),
                                .repository = place.repository,
                                .image = image,
+                               .may_be_plain = !config.verify_tls,
                                .connect = request.connect};
   for (const MirrorConfig& mirror : config.mirrors) {
     oci::Endpoint endpoint = registry;
     endpoint.api = mirror.url.WithPath((mirror.url.path() == "/" ? "" : mirror.url.path()) + "/v2");
     const std::string host = mirror.url.origin().ToString();
     endpoint.image.host = host.substr(host.find("://") + 3);
+    endpoint.may_be_plain = false;  // its scheme is written
+    endpoint.is_mirror = true;
     endpoint.fields = mirror.fields;
     options.endpoints.push_back(std::move(endpoint));
   }
   if (config.proxy) {
     oci::Endpoint endpoint = registry;
+    if (config.proxy->use_http) endpoint.api = AsPlainHttp(endpoint.api);
     endpoint.connect.proxies = std::make_shared<const http::ProxyRules>(config.proxy->proxy, "");
+    endpoint.proxy = config.proxy->proxy.url.origin();
     options.endpoints.push_back(std::move(endpoint));
   }
   if (!config.proxy || config.proxy->fallback) options.endpoints.push_back(registry);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "oci/credential_files.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "base/error.h"
@@ -13,6 +15,7 @@ namespace {
 constexpr uint64_t kMaxFileBytes = 1 * kMiB;
 // What Docker's helpers know Docker Hub by.
 constexpr std::string_view kDockerHubServer = "https://index.docker.io/v1/";
+constexpr std::string_view kUsualPath = "/usr/local/bin:/usr/bin:/bin";
 
 std::optional<AuthFile> Load(const CredentialPlace& place) {
   FilePart whole;
@@ -29,18 +32,26 @@ std::optional<AuthFile> Load(const CredentialPlace& place) {
   return AuthFile::Parse(ReadWhole(whole), place.format, what);
 }
 
+// Somebody has named it, so it has to be there.
+CredentialPlace Named(const std::string& path) {
+  const bool old = path.ends_with("/.dockercfg");
+  return {.path = path, .format = old ? AuthFileFormat::kDockerCfg : AuthFileFormat::kContainers, .required = true};
+}
+
 }  // namespace
 
-std::vector<CredentialPlace> FindCredentialPlaces(const std::string& authfile, unsigned uid,
-                                                  const std::function<const char*(const char*)>& environment) {
+std::vector<CredentialPlace> FindCredentialPlaces(const std::vector<std::string>& auth_files, unsigned uid,
+                                                  const Environment& environment) {
   const auto get = [&environment](const char* name) {
     const char* value = environment(name);
     return std::string(value == nullptr ? "" : value);
   };
-  if (!authfile.empty()) return {{.path = authfile, .required = true}};
-  if (std::string path = get("REGISTRY_AUTH_FILE"); !path.empty()) return {{.path = std::move(path), .required = true}};
-
   std::vector<CredentialPlace> places;
+  for (const std::string& path : auth_files) places.push_back(Named(path));
+  if (const std::string path = get("REGISTRY_AUTH_FILE"); places.empty() && !path.empty())
+    places.push_back(Named(path));
+  if (!places.empty()) return places;
+
   const std::string home = get("HOME");
   std::string runtime = get("XDG_RUNTIME_DIR");
   runtime = runtime.empty() ? "/run/containers/" + std::to_string(uid) : runtime + "/containers";
@@ -73,6 +84,16 @@ std::optional<Credentials> CredentialFiles::Find(const RegistryReference& image)
     }
   }
   return std::nullopt;
+}
+
+RegistryCredentials FindCredentials(std::optional<Credentials> given, const std::vector<std::string>& auth_files,
+                                    const Environment& environment) {
+  const char* path = environment("PATH");
+  HelperOptions helpers{.search_path = path == nullptr ? std::string(kUsualPath) : path};
+  const auto files =
+      std::make_shared<CredentialFiles>(FindCredentialPlaces(auth_files, ::geteuid(), environment), std::move(helpers));
+  if (!given) return {.registry = files, .mirrors = files};
+  return {.registry = std::make_shared<FixedCredentials>(*std::move(given)), .mirrors = files};
 }
 
 }  // namespace sluice::oci

@@ -19,11 +19,13 @@ struct CredentialPlace {
   bool required = false;  // kNotFound when it is missing: somebody has named it
 };
 
-// Where to look, first to last.  `authfile` (--authfile), if not empty, is the only place; else $REGISTRY_AUTH_FILE, if
-// set, is; else $XDG_RUNTIME_DIR/containers/auth.json (/run/containers/UID without that), $XDG_CONFIG_HOME/containers/
-// auth.json, $DOCKER_CONFIG or ~/.docker with config.json, ~/.dockercfg.  `environment` is getenv(3).
-std::vector<CredentialPlace> FindCredentialPlaces(const std::string& authfile, unsigned uid,
-                                                  const std::function<const char*(const char*)>& environment);
+using Environment = std::function<const char*(const char* name)>;  // getenv(3)
+
+// Where to look, first to last.  `auth_files` (--authfile), if there are any, are the only places; else
+// $REGISTRY_AUTH_FILE, if set, is; else $XDG_RUNTIME_DIR/containers/auth.json (/run/containers/UID without that),
+// $XDG_CONFIG_HOME/containers/auth.json, $DOCKER_CONFIG or ~/.docker with config.json, ~/.dockercfg.
+std::vector<CredentialPlace> FindCredentialPlaces(const std::vector<std::string>& auth_files, unsigned uid,
+                                                  const Environment& environment);
 
 class CredentialFiles final : public CredentialSource {
  public:
@@ -37,5 +39,10 @@ class CredentialFiles final : public CredentialSource {
   const std::vector<CredentialPlace> places_;
   const HelperOptions helpers_;
 };
+
+// Who this process is: at the registry as `given` (--creds) says, if it says anything; else, and at mirrors in any
+// case, as the files say.
+RegistryCredentials FindCredentials(std::optional<Credentials> given, const std::vector<std::string>& auth_files,
+                                    const Environment& environment);
 
 }  // namespace sluice::oci

@@ -2,6 +2,7 @@
 #pragma once
 // Who we are at a registry, and where that is found out.
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,10 +45,19 @@ class FixedCredentials final : public CredentialSource {
   const Credentials credentials_;
 };
 
-// None, wherever: what makes a mount independent of the daemon's environment.
+// None, wherever.
 class NoCredentials final : public CredentialSource {
  public:
   std::optional<Credentials> Find(const RegistryReference&) const override { return std::nullopt; }
+};
+
+// Who we are at a registry and at its mirrors.  What was given for an image without naming a host (--creds) is for the
+// registry alone: a mirror that asks for a password would get that of somebody else.
+struct RegistryCredentials {
+  std::shared_ptr<const CredentialSource> registry = std::make_shared<NoCredentials>();
+  std::shared_ptr<const CredentialSource> mirrors = std::make_shared<NoCredentials>();  // by their own names
+
+  const std::shared_ptr<const CredentialSource>& For(bool mirror) const noexcept { return mirror ? mirrors : registry; }
 };
 
 }  // namespace sluice::oci

@@ -28,6 +28,8 @@ class RegistryEndpoint {
 
   const Endpoint& endpoint() const noexcept { return endpoint_; }
   const http::Origin& origin() const noexcept { return endpoint_.api.origin(); }
+  // Who is reported when it fails.
+  const http::Origin& reached_first() const noexcept { return endpoint_.proxy ? *endpoint_.proxy : origin(); }
 
   // With verification off: finds out whether the server speaks TLS at all, once.  Before any request.
   runtime::Task<void> Settle();

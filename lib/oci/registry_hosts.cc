@@ -153,6 +153,7 @@ class Finder {
     endpoint.pull = host.pull;
     endpoint.resolve = host.resolve;
     endpoint.push = host.push && host.is_server;
+    endpoint.is_mirror = !host.is_server;
     if (!host.is_server) endpoint.mirror_of = image_.host;
     // What the administrator wrote as http:// is http.
     endpoint.may_be_plain = endpoint.may_be_plain && host.api.secure();
@@ -176,6 +177,7 @@ class Finder {
   Endpoint ToEndpoint(const RegistryReference& image, bool insecure, bool origin) const {
     Endpoint endpoint = MakeEndpoint(DefaultApi(image.host), image, insecure);
     endpoint.push = origin;
+    endpoint.is_mirror = !origin;
     return endpoint;
   }
 

@@ -24,9 +24,12 @@ struct Endpoint {
   bool pull = true;           // may be asked for manifests by digest and for blobs
   bool resolve = true;        // may say what a tag means
   bool push = false;
-  std::string mirror_of;  // the registry whose images it has, sent as "ns" (containerd's mirrors); empty: not sent
+  bool is_mirror = false;  // who we are at the registry is none of its business
+  std::string mirror_of;   // the registry whose images it has, sent as "ns" (containerd's mirrors); empty: not sent
   http::ConnectOptions connect;
   std::vector<http::Field> fields;  // sent with each request
+  // A forward proxy that it is asked through and that may be down while the server is not: whose health counts.
+  std::optional<http::Origin> proxy;
 
   // The URL of `rest` ("manifests/latest") below the repository.
   http::Url UrlOf(std::string_view rest) const;

@@ -2,7 +2,6 @@
 #include "oci/registry_session.h"
 
 #include <sys/random.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -20,7 +19,7 @@ namespace {
 
 constexpr Duration kWatchInterval = std::chrono::milliseconds(100);
 
-const char* Environment(const char* name) { return std::getenv(name); }
+const char* GetEnvironment(const char* name) { return std::getenv(name); }
 
 uint64_t Seed() {
   uint64_t seed = 0;
@@ -28,12 +27,10 @@ uint64_t Seed() {
   return seed;
 }
 
-std::shared_ptr<const CredentialSource> FindCredentials(const RegistryOptions& options) {
-  if (options.credentials) return std::make_shared<FixedCredentials>(*options.credentials);
-  const char* path = Environment("PATH");
-  HelperOptions helpers{.search_path = path == nullptr ? "" : path};
-  return std::make_shared<CredentialFiles>(FindCredentialPlaces(options.authfile, ::getuid(), Environment),
-                                           std::move(helpers));
+RegistryCredentials CredentialsOf(const RegistryOptions& options) {
+  std::vector<std::string> auth_files;
+  if (!options.authfile.empty()) auth_files.push_back(options.authfile);
+  return FindCredentials(options.credentials, auth_files, GetEnvironment);
 }
 
 }  // namespace
@@ -69,9 +66,9 @@ class RegistrySession::Watch final : private runtime::Timer {
 
 RegistrySession::RegistrySession(RegistryOptions options)
     : options_(std::move(options)),
-      hosts_(RegistryHostsPaths::Default(Environment)),
-      credentials_(FindCredentials(options_)),
-      proxies_(std::make_shared<const http::ProxyRules>(http::ProxyRules::FromEnvironment(Environment))),
+      hosts_(RegistryHostsPaths::Default(GetEnvironment)),
+      credentials_(CredentialsOf(options_)),
+      proxies_(std::make_shared<const http::ProxyRules>(http::ProxyRules::FromEnvironment(GetEnvironment))),
       offload_(1),
       shards_(1, runtime::EngineKind::kAuto) {
   auto make = [this]() -> Task<void> {

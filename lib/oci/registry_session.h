@@ -55,7 +55,7 @@ class RegistrySession {
 
   const RegistryOptions options_;
   const RegistryHosts hosts_;
-  const std::shared_ptr<const CredentialSource> credentials_;
+  const RegistryCredentials credentials_;
   const std::shared_ptr<const http::ProxyRules> proxies_;
   runtime::Offload offload_;
   runtime::Shards shards_;

@@ -30,8 +30,9 @@ bool Serves(const Endpoint& endpoint, Need need) { return need == Need::kPull ? 
 struct Repository::State {
   State(RegistryServices given, RepositoryOptions options_in) : services(given), retry(options_in.retry) {
     for (Endpoint& endpoint : options_in.endpoints) {
+      auto credentials = options_in.credentials.For(endpoint.is_mirror);
       endpoints.push_back(std::make_unique<RegistryEndpoint>(given, std::move(endpoint), "pull", "",
-                                                             options_in.credentials, options_in.patience));
+                                                             std::move(credentials), options_in.patience));
     }
   }
 
@@ -55,7 +56,7 @@ struct Repository::State {
     for (const size_t index : Order(need)) {
       RegistryEndpoint& endpoint = *endpoints[index];
       // A copy: Settle() may change it, to http.
-      const http::Origin origin = endpoint.origin();
+      const http::Origin origin = endpoint.reached_first();
       if (reason && !services.health.Admit(origin)) {
         if (!failure) failure = reason;
         continue;
@@ -85,7 +86,7 @@ struct Repository::State {
     std::vector<size_t> indexes;
     for (size_t i = 0; i < endpoints.size(); ++i) {
       if (!Serves(endpoints[i]->endpoint(), need)) continue;
-      origins.push_back(endpoints[i]->origin());
+      origins.push_back(endpoints[i]->reached_first());
       indexes.push_back(i);
     }
     std::vector<size_t> order;

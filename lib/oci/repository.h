@@ -37,7 +37,7 @@ struct RegistryServices {
 
 struct RepositoryOptions {
   std::vector<Endpoint> endpoints;  // of RegistryHosts::Find: never empty
-  std::shared_ptr<const CredentialSource> credentials;
+  RegistryCredentials credentials;
   http::RetryPolicy retry;
   http::Patience patience;
 };

@@ -60,7 +60,7 @@ std::unique_ptr<RegistryEndpoint> PushEndpoint(RegistryServices services, const 
   for (Endpoint& endpoint : options.endpoints) {
     if (!endpoint.push) continue;
     return std::make_unique<RegistryEndpoint>(services, std::move(endpoint), "pull,push", mount_from,
-                                              options.credentials, options.patience);
+                                              options.credentials.registry, options.patience);
   }
   Throw(Errc::kUnsupported, "'{}': the configuration names no server that may be pushed to", image.Name());
 }

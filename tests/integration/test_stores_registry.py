@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from support.fault_server import Drop, FaultServer
+from support.fault_server import Drop, FaultServer, Unauthorized
 from support.programs import BUILD, run
 from support.registry import Registry
 
@@ -63,6 +63,14 @@ def test_blobs_that_the_registry_keeps_elsewhere(read, blob, work):
         assert registry.storage_host.requests()
 
 
+def test_redirects_lead_where_the_configuration_says(read, blob, work):
+    with Registry(work / "registry", redirect=True) as registry:
+        registry.push(blob[0].reference, f"{REPOSITORY}:1")
+        with FaultServer(upstream=registry.storage_host.url.removeprefix("http://")) as cache:
+            read(registry, blob_url_scheme="http", blob_redirected_host=cache.host)
+            assert cache.requests(method="GET")
+
+
 def test_a_mirror_that_fails_is_passed_over(read, blob, work):
     with Registry(work / "registry") as registry, FaultServer(upstream=registry.host) as mirror:
         registry.push(blob[0].reference, f"{REPOSITORY}:1")
@@ -79,3 +87,26 @@ def test_blobs_come_through_a_forward_proxy(read, blob, work):
         assert proxy.requests()
         proxy.inject(Drop())
         read(registry, proxy={"url": proxy.url})
+
+
+def test_a_proxy_is_asked_by_http_for_what_lies_behind_https_where_that_is_said(read, blob, work):
+    with Registry(work / "registry") as registry, FaultServer(upstream=registry.host) as proxy:
+        registry.push(blob[0].reference, f"{REPOSITORY}:1")
+        read(registry, scheme="https", proxy={"url": proxy.url, "use_http": True, "fallback": False})
+        assert {request.path.partition(":")[0] for request in proxy.requests()} == {"http"}
+
+
+def test_without_verification_a_registry_may_be_without_tls(read, blob, work):
+    with Registry(work / "registry") as registry:
+        registry.push(blob[0].reference, f"{REPOSITORY}:1")
+        read(registry, scheme="https", skip_verify=True)
+        assert read(registry, expect=1, scheme="https").startswith("io: ")
+
+
+def test_a_mirror_that_asks_who_we_are_is_not_told(read, blob, work):
+    with Registry(work / "registry", users={USER: PASSWORD}) as registry, FaultServer(upstream=registry.host) as mirror:
+        registry.push(blob[0].reference, f"{REPOSITORY}:1", "--dest-creds", f"{USER}:{PASSWORD}")
+        mirror.inject(Unauthorized('Basic realm="say"'))
+        read(registry, auth=AUTH, mirrors=[{"host": mirror.url}])
+        assert mirror.requests()
+        assert not [request for request in mirror.requests() if request.authorization]

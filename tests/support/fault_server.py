@@ -180,15 +180,21 @@ class WrongRange(Fault):
         super().send(handler, answer)
 
 
-class TokenExpired(Fault):
+class Unauthorized(Fault):
+    """401 with a challenge."""
+
+    def __init__(self, challenge):
+        self.challenge = challenge
+
+    def send(self, handler, answer):
+        super().send(handler, Answer(401, {"WWW-Authenticate": self.challenge}, b"{}"))
+
+
+class TokenExpired(Unauthorized):
     """401 with the challenge of a token server."""
 
     def __init__(self, realm):
-        self.realm = realm
-
-    def send(self, handler, answer):
-        challenge = f'Bearer realm="{self.realm}",service="registry",scope="",error="invalid_token"'
-        super().send(handler, Answer(401, {"WWW-Authenticate": challenge}, b"{}"))
+        super().__init__(f'Bearer realm="{realm}",service="registry",scope="",error="invalid_token"')
 
 
 class Request:

@@ -127,23 +127,23 @@ TEST_CASE("an auth.json that is cut anywhere is refused") {
 
 TEST_CASE("credentials are looked for where containers-auth.json(5) and Docker have them, in that order") {
   const std::map<std::string, std::string> all = {{"XDG_RUNTIME_DIR", "/run/user/7"}, {"HOME", "/home/u"}};
-  const auto paths = [](const std::string& authfile, const std::map<std::string, std::string>& variables) {
+  const auto paths = [](const std::vector<std::string>& named, const std::map<std::string, std::string>& variables) {
     std::string joined;
     const auto get = [&variables](const char* name) {
       const auto found = variables.find(name);
       return found == variables.end() ? nullptr : found->second.c_str();
     };
-    for (const CredentialPlace& place : FindCredentialPlaces(authfile, 7, get)) joined += place.path + " ";
+    for (const CredentialPlace& place : FindCredentialPlaces(named, 7, get)) joined += place.path + " ";
     return joined;
   };
-  CHECK(paths("", all) ==
+  CHECK(paths({}, all) ==
         "/run/user/7/containers/auth.json /home/u/.config/containers/auth.json /home/u/.docker/config.json "
         "/home/u/.dockercfg ");
-  CHECK(paths("", {}) == "/run/containers/7/auth.json ");
-  CHECK(paths("", {{"HOME", "/h"}, {"XDG_CONFIG_HOME", "/c"}, {"DOCKER_CONFIG", "/d"}}) ==
+  CHECK(paths({}, {}) == "/run/containers/7/auth.json ");
+  CHECK(paths({}, {{"HOME", "/h"}, {"XDG_CONFIG_HOME", "/c"}, {"DOCKER_CONFIG", "/d"}}) ==
         "/run/containers/7/auth.json /c/containers/auth.json /d/config.json /h/.dockercfg ");
-  CHECK(paths("", {{"REGISTRY_AUTH_FILE", "/r.json"}, {"HOME", "/h"}}) == "/r.json ");
-  CHECK(paths("/named.json", {{"REGISTRY_AUTH_FILE", "/r.json"}}) == "/named.json ");
+  CHECK(paths({}, {{"REGISTRY_AUTH_FILE", "/r.json"}, {"HOME", "/h"}}) == "/r.json ");
+  CHECK(paths({"/named.json", "/other.json"}, {{"REGISTRY_AUTH_FILE", "/r.json"}}) == "/named.json /other.json ");
 }
 
 TEST_CASE("files are read again at each question, and a missing one counts only when it was named") {

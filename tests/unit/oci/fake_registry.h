@@ -120,7 +120,7 @@ struct RegistryWorld {
   oci::RepositoryOptions Options(std::vector<oci::Endpoint> endpoints) const {
     return {
         .endpoints = std::move(endpoints),
-        .credentials = credentials,
+        .credentials = {.registry = credentials, .mirrors = mirror_credentials},
         .retry = {.tries = 3, .first_delay = std::chrono::milliseconds(1), .most_delay = std::chrono::milliseconds(2)}};
   }
 
@@ -130,6 +130,7 @@ struct RegistryWorld {
   Rng rng;
   http::HostHealth health;
   std::shared_ptr<CountingCredentials> credentials = std::make_shared<CountingCredentials>(std::nullopt);
+  std::shared_ptr<CountingCredentials> mirror_credentials = std::make_shared<CountingCredentials>(std::nullopt);
 };
 
 inline oci::RegistryReference TestImage() { return oci::RegistryReference::Parse("r.example/a/b:t"); }

@@ -67,8 +67,10 @@ TEST_CASE("mirrors of registries.conf come first and are not pushed to") {
   CHECK(endpoints[0].may_be_plain);
   CHECK(!endpoints[0].connect.tls->verify);
   CHECK(!endpoints[0].push);
+  CHECK(endpoints[0].is_mirror);
   CHECK(Api(endpoints[1]) == "https://r.example/v2/a/x");
   CHECK(endpoints[1].push);
+  CHECK(!endpoints[1].is_mirror);
   CHECK(machine.Find("r.example/a@sha256:" + std::string(64, 'a')).size() == 3);
 
   // What the command line says goes before what the file says.

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "fake_registry.h"
+#include "http/proxy.h"
 #include "runtime/combine.h"
 
 namespace sluice::oci {
@@ -226,6 +227,61 @@ TEST_CASE("a server that has given wrong bytes is asked last next time") {
     repository.Distrust();
     co_await repository.ReadBlob(digest, 10, 0, dst);
     CHECK(world.transport.requests().back().url.origin().host == "r.example");
+  });
+}
+
+TEST_CASE("a mirror that asks for a password does not get that of the registry") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    FakeRegistry registry;
+    const Digest digest = registry.PutBlob("0123456789");
+    RegistryWorld world(env, [&registry](const http::ClientRequest& request) {
+      if (FieldOf(request, "Authorization").empty())
+        return Answer(401, "", {{"WWW-Authenticate", R"(Basic realm="say")"}});
+      return registry.Serve(request);
+    });
+    world.credentials->Change(Credentials{.user = "alice", .password = Secret("s3cr3t")});
+    Endpoint mirror = EndpointAt("https://m.example/v2", "m.example/a/b:t");
+    mirror.is_mirror = true;
+    Repository repository(world.Services(), TestImage(), world.Options({mirror, EndpointAt(kServer)}));
+    std::string part(2, ' ');
+    const MutableBytes dst = std::as_writable_bytes(std::span(part));
+    co_await repository.ReadBlob(digest, 10, 0, dst);
+    CHECK(world.transport.requests().back().url.origin().host == "r.example");
+    CHECK(world.mirror_credentials->asked() == 1);
+    // What somebody has stored under the mirror's name is for the mirror.
+    world.mirror_credentials->Change(Credentials{.user = "bob", .password = Secret("0ther")});
+    co_await repository.ReadBlob(digest, 10, 0, dst);
+    CHECK(world.transport.requests().back().url.origin().host == "m.example");
+    for (const http::ClientRequest& request : world.transport.requests()) {
+      const std::string shown = FieldOf(request, "Authorization");
+      const std::string expected =
+          request.url.origin().host == "m.example" ? "Basic Ym9iOjB0aGVy" : "Basic YWxpY2U6czNjcjN0";
+      if (!shown.empty()) CHECK(shown == expected);
+    }
+  });
+}
+
+TEST_CASE("a forward proxy that is down is left alone, the registry behind it is not") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    FakeRegistry registry;
+    const Digest digest = registry.PutBlob("0123456789");
+    int through_proxy = 0;
+    RegistryWorld world(env, [&](const http::ClientRequest& request) {
+      ScriptedAnswer answer = registry.Serve(request);
+      if (request.connect.proxies) {
+        ++through_proxy;
+        answer.failure = Error(Errc::kIo, "no proxy");
+      }
+      return answer;
+    });
+    Endpoint proxied = EndpointAt(kServer);
+    const auto proxy = http::Proxy::Parse("http://p.example:3128");
+    proxied.connect.proxies = std::make_shared<const http::ProxyRules>(proxy, "");
+    proxied.proxy = proxy.url.origin();
+    Repository repository(world.Services(), TestImage(), world.Options({proxied, EndpointAt(kServer)}));
+    std::string part(2, ' ');
+    for (int i = 0; i < 20; ++i) co_await repository.ReadBlob(digest, 10, 0, std::as_writable_bytes(std::span(part)));
+    CHECK(through_proxy == 5);  // http::CircuitPolicy
   });
 }
 
