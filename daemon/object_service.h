@@ -9,31 +9,18 @@
 
 #include "api/types.h"
 #include "backend_spec.h"
-#include "base/log.h"
 #include "frontend/cachefiles/message.h"
 #include "frontend/cachefiles/open_object.h"
 #include "network.h"
-#include "runtime/offload.h"
 #include "runtime/shard.h"
+#include "shard_parts.h"
 
 namespace sluice::daemon {
 
 class ObjectService {
  public:
-  // All outlive the service.
-  struct Parts {
-    runtime::Engine& engine;
-    runtime::Offload& computing;  // decompression
-    runtime::Offload& blocking;   // calls that wait for a file system
-    runtime::Offload& asking;     // for credentials and the like
-    const Network::Configuration& network;
-    const cache::CacheLimits& limits;
-    Log& log;
-  };
-
-  // `seed`: random, for delays.
-  ObjectService(const Parts& parts, uint64_t seed)
-      : network_(parts.engine, parts.asking, parts.network, seed),
+  explicit ObjectService(const ShardParts& parts)
+      : network_(parts.engine, parts.asking, parts.network, parts.seed),
         objects_(parts.engine, parts.computing, parts.blocking, parts.log, parts.limits) {}
 
   frontend::cachefiles::ObjectShard& objects() noexcept { return objects_; }

@@ -5,9 +5,9 @@
 
 namespace sluice::daemon {
 
-ShardService::ShardService(const Parts& parts, const std::string& root, uint64_t seed, frontend::fanotify::Gate gate)
-    : network_(parts.engine, parts.asking, parts.network, Rng(seed).Next()),
-      store_(parts.engine, parts.computing, root, seed, parts.limits),
+ShardService::ShardService(const ShardParts& parts, const std::string& root, frontend::fanotify::Gate gate)
+    : network_(parts.engine, parts.asking, parts.network, Rng(parts.seed).Next()),
+      store_(parts.engine, parts.computing, root, parts.seed, parts.limits),
       door_(parts.engine, parts.blocking, std::move(gate), parts.log) {}
 
 runtime::Task<cache::BlobLease> ShardService::Acquire(std::shared_ptr<const cache::BlobLayout> layout,

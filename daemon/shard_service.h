@@ -2,36 +2,23 @@
 #pragma once
 // What one shard serves: its blob caches and their door.  Everything is called on that shard.
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "api/types.h"
 #include "backend_spec.h"
-#include "base/log.h"
 #include "cache/blob_layout.h"
 #include "cache/blob_store.h"
 #include "frontend/fanotify/door.h"
 #include "network.h"
-#include "runtime/offload.h"
+#include "shard_parts.h"
 
 namespace sluice::daemon {
 
 class ShardService {
  public:
-  // All outlive the service.
-  struct Parts {
-    runtime::Engine& engine;
-    runtime::Offload& computing;  // decompression
-    runtime::Offload& blocking;   // calls that wait for the kernel
-    runtime::Offload& asking;     // for credentials and the like
-    const Network::Configuration& network;
-    const cache::CacheLimits& limits;
-    Log& log;
-  };
-
-  ShardService(const Parts& parts, const std::string& root, uint64_t seed, frontend::fanotify::Gate gate);
+  ShardService(const ShardParts& parts, const std::string& root, frontend::fanotify::Gate gate);
 
   // Opens the blob at its backend, its cache and its door.  When this ends the data file can be given to mount(2); then
   // follows Opened().
