@@ -9,19 +9,18 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
 #include "base/error.h"
 #include "durable_file.h"
+#include "unix_address.h"
 
 namespace sluice::daemon {
 
@@ -49,13 +48,7 @@ UniqueFd LockRoot(const std::string& root) {
 }
 
 UniqueFd ListenOn(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    Throw(Errc::kInvalidArgument, "socket path '{}' has {} bytes, at most {} are possible", path, path.size(),
-          sizeof(address.sun_path) - 1);
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
+  const sockaddr_un address = UnixAddress(path);
   MakeDirectories(std::filesystem::path(path).parent_path());
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) ThrowErrno(errno, "cannot make a socket");

@@ -6,7 +6,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 
 #include "base/error.h"
 #include "service_manager.h"
+#include "unix_address.h"
 
 namespace sluice::daemon {
 namespace {
@@ -26,17 +26,6 @@ namespace {
 constexpr size_t kMaxMessageBytes = 4096;
 constexpr size_t kMaxFdsPerMessage = 16;
 constexpr int kFirstPassedFd = 3;  // SD_LISTEN_FDS_START
-
-sockaddr_un AddressOf(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
-    Throw(Errc::kInvalidArgument, "socket path '{}' has {} bytes, at most {} are possible", path, path.size(),
-          sizeof(address.sun_path) - 1);
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
 
 // What came along with a message.
 struct Ancillary {
@@ -251,7 +240,7 @@ Duration RestartDelay::Next(bool was_ready) noexcept {
 NotifySocket::NotifySocket(std::string path)
     : path_(std::move(path)), fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
   if (!fd_) ThrowErrno(errno, "cannot make a socket");
-  const sockaddr_un address = AddressOf(path_);
+  const sockaddr_un address = UnixAddress(path_);
   {
     const UniqueFd other(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (::connect(other.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
