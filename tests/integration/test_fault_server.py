@@ -96,7 +96,7 @@ def test_connections_break_as_asked(fault, error, server):
 @pytest.mark.parametrize("fault, check", [
     (fault_server.Shorten(), lambda whole, status, fields, body: body == whole[:50] and fields["Content-Length"] == "50"),
     (fault_server.Lengthen(), lambda whole, status, fields, body: len(body) > 100 and body.startswith(whole)),
-    (fault_server.FlipBits(), lambda whole, status, fields, body: sum(a != b for a, b in zip(whole, body)) == 1),
+    (fault_server.FlipBits(), lambda whole, status, fields, body: sum(a != b for a, b in zip(whole, body)) == 2),
     (fault_server.WholeBody(), lambda whole, status, fields, body: status == 200 and body == whole),
     (fault_server.WrongRange(), lambda whole, status, fields, body: fields["Content-Range"] == f"bytes 1-100/{SIZE}" and body == whole),
     (fault_server.RedirectLoop(), lambda whole, status, fields, body: status == 307 and fields["Location"] == "/blob"),

@@ -98,12 +98,14 @@ class Lengthen(Fault):
 
 
 class FlipBits(Fault):
-    """Flips one bit of the body, in its middle."""
+    """Flips a bit in every few bytes, so that no chunk of an answer with many is right."""
+    EVERY = 64
 
     def send(self, handler, answer):
         if answer.body:
             body = bytearray(answer.body)
-            body[len(body) // 2] ^= 1
+            for offset in range(0, len(body), self.EVERY):
+                body[offset] ^= 1
             answer.body = bytes(body)
         super().send(handler, answer)
 

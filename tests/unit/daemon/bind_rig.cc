@@ -77,14 +77,15 @@ BindRig::BindRig(runtime::Shard& shard) : kernel(shard.engine(), Rng(1)), shard_
 }
 
 Task<void> BindRig::Start(bool taken_over) {
-  const ObjectService::Parts object_parts{.engine = shard_.engine(),
-                                          .computing = working_,
-                                          .blocking = working_,
-                                          .asking = working_,
-                                          .network = network_,
-                                          .limits = limits_,
-                                          .log = log_};
-  objects = std::make_unique<ObjectService>(object_parts, 1);
+  const ShardParts object_parts{.engine = shard_.engine(),
+                                .computing = working_,
+                                .blocking = working_,
+                                .asking = working_,
+                                .network = network_,
+                                .limits = limits_,
+                                .log = log_,
+                                .seed = 1};
+  objects = std::make_unique<ObjectService>(object_parts);
   members_.push_back({shard_, *objects});
   fetcher_ = std::make_unique<ImageFetcher>(ImageFetcher::Parts{.engine = shard_.engine(),
                                                                 .blocking = working_,
