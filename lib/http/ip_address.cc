@@ -20,7 +20,9 @@ bool IsInsideAny(const IpAddress& address, std::span<const Network> networks) {
                      [&](const Network& each) { return address.IsInside(each.address, each.prefix); });
 }
 
-IpAddress V4(uint8_t a, uint8_t b) noexcept { return IpAddress(std::array<uint8_t, 4>{a, b, 0, 0}); }
+IpAddress V4(uint8_t a, uint8_t b, uint8_t c = 0, uint8_t d = 0) noexcept {
+  return IpAddress(std::array<uint8_t, 4>{a, b, c, d});
+}
 
 // The last 32 bits decide in these networks.
 bool CarriesV4(const IpAddress& address) {
@@ -74,14 +76,19 @@ bool IpAddress::IsInside(const IpAddress& network, unsigned prefix) const noexce
 
 bool IpAddress::IsLocal() const noexcept {
   if (size_ == 4) {
-    const std::array<Network, 3> networks{{{V4(0, 0), 8}, {V4(127, 0), 8}, {V4(169, 254), 16}}};
+    const std::array<Network, 4> networks{{
+        {V4(0, 0), 8}, {V4(127, 0), 8}, {V4(169, 254), 16}, {V4(100, 100, 100, 200), 32},  // Alibaba instance metadata
+    }};
     return IsInsideAny(*this, networks);
   }
   if (CarriesV4(*this) && bytes_ != std::array<uint8_t, 16>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}) {
     return IpAddress(bytes().last(4)).IsLocal();
   }
-  static const std::array<Network, 3> kNetworks{{
-      {*Parse("::1"), 128}, {*Parse("fe80::"), 10}, {*Parse("fd00:ec2::254"), 128},  // AWS instance metadata over IPv6
+  static const std::array<Network, 4> kNetworks{{
+      {*Parse("::1"), 128},
+      {*Parse("fe80::"), 10},
+      {*Parse("fd00:ec2::254"), 128},  // AWS instance metadata over IPv6
+      {*Parse("fd20:ce::254"), 128},   // Google's
   }};
   return IsInsideAny(*this, kNetworks);
 }

@@ -115,6 +115,15 @@ TEST_CASE("nobody sends us from the network into this machine") {
   CHECK_FALSE(OneRedirect("http://127.0.0.1:5000/a", "http://127.0.0.1:5001/c").Follow().connect.refuse_local);
 }
 
+TEST_CASE("a redirect may lead into a private network, and takes nothing secret there") {
+  for (const char* location : {"https://10.0.0.7:9000/c", "https://192.168.1.1/c", "https://[fd00::1]/c"}) {
+    INFO(location);
+    const ClientRequest next = OneRedirect("https://registry.example/a", location).Follow();
+    CHECK(FieldNames(next) == "Range ");
+    CHECK(next.connect.tls->client_key.empty());
+  }
+}
+
 TEST_CASE("only http and https are followed") {
   for (const char* location : {"file:///etc/passwd", "ftp://h/", "gopher://h/", "https://user:pw@h/", "http://"}) {
     INFO(location);

@@ -181,14 +181,16 @@ TEST_CASE("queries are added encoded") {
 }
 
 TEST_CASE("hosts of this machine and its link are known in all their clothes") {
-  for (const char* host : {"127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "169.254.169.254", "[::1]", "[::]",
-                           "[fe80::1]", "[febf::1]", "[::ffff:127.0.0.1]", "[::ffff:169.254.169.254]", "[::7f00:1]",
-                           "[64:ff9b::7f00:1]", "[fd00:ec2::254]", "localhost", "x.localhost"}) {
+  for (const char* host :
+       {"127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "169.254.169.254", "[::1]", "[::]", "[fe80::1]",
+        "[febf::1]", "[::ffff:127.0.0.1]", "[::ffff:169.254.169.254]", "[::7f00:1]", "[64:ff9b::7f00:1]",
+        "[fd00:ec2::254]", "[fd20:ce::254]", "100.100.100.200", "localhost", "x.localhost"}) {
     INFO(host);
     CHECK(IsLocalHost(host));
   }
-  for (const char* host : {"128.0.0.1", "10.0.0.1", "192.168.0.1", "169.253.0.1", "[fec0::1]", "[2001:db8::1]",
-                           "[::ffff:8.8.8.8]", "[64:ff9b::808:808]", "localhost.example", "alocalhost", "example"}) {
+  for (const char* host :
+       {"128.0.0.1", "10.0.0.1", "192.168.0.1", "169.253.0.1", "100.100.100.199", "[fec0::1]", "[2001:db8::1]",
+        "[::ffff:8.8.8.8]", "[64:ff9b::808:808]", "localhost.example", "alocalhost", "example"}) {
     INFO(host);
     CHECK_FALSE(IsLocalHost(host));
   }
