@@ -30,7 +30,7 @@ constexpr uint32_t kErofsMagic = 0xE0F5E1E2;  // EROFS_SUPER_MAGIC_V1
 constexpr uint64_t kDecodeStep = 256 * kKiB;
 
 LoadedImage LoadFromLayout(const oci::Reference& reference) {
-  const auto image = oci::OpenImage(reference, std::nullopt);
+  const auto image = oci::OpenImage(reference, {std::nullopt, oci::Prefer::kConverted});
   const auto layer = image->OpenLayer(FindBootstrapLayer(image->layers(), reference.ToString()));
   return {.bootstrap = oci::ReadFileInLayer(*layer, kBootstrapInLayer, kMaxBootstrapSize),
           .backend = DirectorySpec{reference.path + "/blobs/sha256"},

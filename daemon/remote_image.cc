@@ -37,7 +37,8 @@ class MemorySource final : public codec::ByteSource {
 
 Task<std::vector<std::byte>> FetchBootstrap(oci::Repository& repository, runtime::Engine& engine,
                                             runtime::Offload& computing) {
-  auto resolved = co_await repository.Resolve(std::nullopt);
+  oci::ImageChoice choice(std::nullopt, oci::Prefer::kConverted);
+  auto resolved = co_await repository.Resolve(std::move(choice));
   const std::string image = repository.image().ToString();
   const oci::Descriptor descriptor = resolved.manifest.layers[FindBootstrapLayer(resolved.manifest.layers, image)];
   const std::vector<std::byte> stored = co_await repository.GetBlob(descriptor, kMaxBootstrapLayer);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "oci/media_types.h"
 
 namespace sluice::oci {
 
@@ -107,7 +108,10 @@ Task<void> BlobDownload::Stop() {
 Task<void> BlobDownload::Fetch() {
   try {
     co_await FetchAll();
-  } catch (const Error& error) {
+  } catch (Error& error) {
+    // The manifest may say where else it is: whoever has written that is not asked on our behalf.
+    if (error.code() == Errc::kNotFound && media_type::IsNondistributable(descriptor_.media_type))
+      error.AddContext("a layer that registries need not have, and that is taken from nowhere else");
     failure_ = error;
   }
   progress_.Set();

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -109,9 +110,19 @@ struct DockerImage {
 };
 std::vector<DockerImage> ParseDockerManifest(ConstBytes json, std::string_view what);
 
-// The entry of `index` for `platform`: same os and architecture, and the variant if one is asked for (an entry's
-// variant "v8" counts as none for arm64).  An entry without a platform is taken only when it is the only one. Converted
-// images (os.features) are passed over when an ordinary one fits.  Throws kNotFound with the platforms that are there.
-const Descriptor& SelectPlatform(const Index& index, const Platform& platform, std::string_view what);
+// Which image of an index is meant.
+enum class Prefer { kOrdinary, kConverted };
+struct ImageChoice {
+  // No platform: the host's, or the only one that there is.
+  ImageChoice(std::optional<Platform> wanted = std::nullopt, Prefer preferred = Prefer::kOrdinary)
+      : platform(std::move(wanted)), prefer(preferred) {}
+  std::optional<Platform> platform;
+  Prefer prefer;  // of two that fit; converted ones are marked in os.features
+};
+
+// The entry of `index`: same os and architecture, and the variant if one is asked for (an entry's variant "v8" counts
+// as none for arm64).  An entry without a platform is taken only when it is the only one.  Throws kNotFound with the
+// platforms that are there.
+const Descriptor& Select(const Index& index, const ImageChoice& choice, std::string_view what);
 
 }  // namespace sluice::oci

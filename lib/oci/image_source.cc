@@ -171,16 +171,17 @@ class BareLayer final : public ImageSource {
 
 }  // namespace
 
-std::unique_ptr<ImageSource> OpenImage(const Reference& reference, const std::optional<Platform>& platform,
+std::unique_ptr<ImageSource> OpenImage(const Reference& reference, const ImageChoice& choice,
                                        const RegistryOptions& options) {
   switch (reference.transport) {
     case Transport::kDocker:
     case Transport::kOci:
     case Transport::kOciArchive:
-      return std::make_unique<ManifestImage>(OpenStoredImage(reference, platform, options), platform);
-    case Transport::kDockerArchive: return std::make_unique<DockerArchive>(reference.path, reference.tag, platform);
+      return std::make_unique<ManifestImage>(OpenStoredImage(reference, choice, options), choice.platform);
+    case Transport::kDockerArchive:
+      return std::make_unique<DockerArchive>(reference.path, reference.tag, choice.platform);
     case Transport::kRootfs:
-    case Transport::kTar: return std::make_unique<BareLayer>(reference, platform);
+    case Transport::kTar: return std::make_unique<BareLayer>(reference, choice.platform);
     case Transport::kRafs: break;
   }
   Throw(Errc::kUnsupported, "'{}' is not an image of layers", reference.ToString());

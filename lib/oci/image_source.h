@@ -45,9 +45,9 @@ class ImageSource {
   Annotations annotations_;
 };
 
-// `platform` chooses among the images of an index; nullopt: the host's, or the only one there is.  `options` count for
-// docker:.  Throws kNotFound when the place, the tag or the platform does not exist, kUnsupported for rafs references.
-std::unique_ptr<ImageSource> OpenImage(const Reference& reference, const std::optional<Platform>& platform,
+// `choice` is made among the images of an index.  `options` count for docker:.  Throws kNotFound when the place, the
+// tag or the platform does not exist, kUnsupported for rafs references.
+std::unique_ptr<ImageSource> OpenImage(const Reference& reference, const ImageChoice& choice,
                                        const RegistryOptions& options = {});
 
 }  // namespace sluice::oci

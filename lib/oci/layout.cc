@@ -64,11 +64,6 @@ bool IsManifest(const Descriptor& descriptor) {
   return descriptor.media_type == media_type::kManifest || descriptor.media_type == media_type::kDockerManifest;
 }
 
-Descriptor Select(const Index& index, const std::optional<Platform>& platform, const std::string& what) {
-  if (!platform && index.manifests.size() == 1) return index.manifests.front();
-  return SelectPlatform(index, platform.value_or(Platform::Host()), what);
-}
-
 void CheckType(const std::string& document, const Descriptor& descriptor, const std::string& what) {
   if (document != descriptor.media_type)
     Throw(Errc::kCorrupt, "{} is of type '{}', its descriptor says '{}'", what, document, descriptor.media_type);
@@ -86,9 +81,9 @@ Layout::Layout(std::string path, std::shared_ptr<const LayoutFiles> files)
   index_ = ParseIndex(ReadDocument(*files_, path_, "index.json"), "'" + path_ + "/index.json'");
 }
 
-ResolvedImage Layout::Resolve(const std::string& tag, const std::optional<Platform>& platform) const {
+ResolvedImage Layout::Resolve(const std::string& tag, const ImageChoice& choice) const {
   ResolvedImage image;
-  Descriptor descriptor = FindTag(tag, platform);
+  Descriptor descriptor = FindTag(tag, choice);
   for (int depth = 0; depth < kMaxNesting; ++depth) {
     const std::string what = "'" + path_ + "': " + FormatDigest(descriptor.digest);
     if (IsManifest(descriptor)) {
@@ -106,12 +101,12 @@ ResolvedImage Layout::Resolve(const std::string& tag, const std::optional<Platfo
     if (depth == 0)
       image.index =
           StoredManifest{.media_type = index.media_type, .digest = descriptor.digest, .bytes = std::move(bytes)};
-    descriptor = Select(index, platform, what);
+    descriptor = Select(index, choice, what);
   }
   Throw(Errc::kCorrupt, "'{}': more than {} indexes in one another", path_, kMaxNesting);
 }
 
-Descriptor Layout::FindTag(const std::string& tag, const std::optional<Platform>& platform) const {
+Descriptor Layout::FindTag(const std::string& tag, const ImageChoice& choice) const {
   // One tag may stand at several entries, one for each platform.
   Index candidates;
   std::string tags;
@@ -127,7 +122,7 @@ Descriptor Layout::FindTag(const std::string& tag, const std::optional<Platform>
   if (std::ranges::any_of(candidates.manifests, other_tag))
     Throw(Errc::kNotFound, "'{}' has several images, name one of: {}", path_, tags);
   if (candidates.manifests.size() == 1) return candidates.manifests.front();
-  return Select(candidates, platform, "'" + path_ + "'");
+  return Select(candidates, choice, "'" + path_ + "'");
 }
 
 std::string Layout::BlobName(const Digest& digest) { return "blobs/sha256/" + digest.Hex(); }

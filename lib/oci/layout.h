@@ -35,9 +35,9 @@ class Layout {
   const std::string& path() const noexcept { return path_; }
   const Index& index() const noexcept { return index_; }
 
-  // The manifest called `tag` for `platform`; an empty tag means the only image there is, a nullopt platform the host's
-  // or the only one.  Follows nested indexes.  Throws kNotFound naming what is there.
-  ResolvedImage Resolve(const std::string& tag, const std::optional<Platform>& platform) const;
+  // The manifest called `tag`, or the one that is chosen from the index of that name; an empty tag means the only image
+  // there is.  Follows nested indexes.  Throws kNotFound naming what is there.
+  ResolvedImage Resolve(const std::string& tag, const ImageChoice& choice) const;
 
   // The name of a blob inside a layout; in a directory, path() + "/" + BlobName(digest) is its file.
   static std::string BlobName(const Digest& digest);
@@ -48,7 +48,7 @@ class Layout {
 
  private:
   Layout(std::string path, std::shared_ptr<const LayoutFiles> files);
-  Descriptor FindTag(const std::string& tag, const std::optional<Platform>& platform) const;
+  Descriptor FindTag(const std::string& tag, const ImageChoice& choice) const;
 
   std::string path_;
   std::shared_ptr<const LayoutFiles> files_;

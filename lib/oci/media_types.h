@@ -27,6 +27,12 @@ constexpr std::string_view kDockerLayerTar = "application/vnd.docker.image.rootf
 constexpr std::string_view kDockerForeignLayerGzip = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
 // nydus (contrib/nydusify, pkg/utils/constant.go).
 constexpr std::string_view kNydusBlob = "application/vnd.oci.image.layer.nydus.blob.v1";
+
+// Layers that registries may lack.
+constexpr bool IsNondistributable(std::string_view type) {
+  return type == kNondistributableTar || type == kNondistributableGzip || type == kNondistributableZstd ||
+         type == kDockerForeignLayerGzip;
+}
 }  // namespace media_type
 
 namespace annotation {

@@ -67,8 +67,10 @@ std::string Platform::ToString() const {
   return text;
 }
 
-const Descriptor& SelectPlatform(const Index& index, const Platform& platform, std::string_view what) {
-  const Descriptor* converted = nullptr;
+const Descriptor& Select(const Index& index, const ImageChoice& choice, std::string_view what) {
+  if (!choice.platform && index.manifests.size() == 1) return index.manifests.front();
+  const Platform platform = choice.platform.value_or(Platform::Host());
+  const Descriptor* other = nullptr;
   std::string present;
   for (const Descriptor& entry : index.manifests) {
     if (!entry.platform) {
@@ -76,12 +78,12 @@ const Descriptor& SelectPlatform(const Index& index, const Platform& platform, s
       continue;
     }
     if (Fits(*entry.platform, platform)) {
-      if (!IsConverted(*entry.platform)) return entry;
-      if (converted == nullptr) converted = &entry;
+      if (IsConverted(*entry.platform) == (choice.prefer == Prefer::kConverted)) return entry;
+      if (other == nullptr) other = &entry;
     }
     present += (present.empty() ? "" : ", ") + entry.platform->ToString();
   }
-  if (converted != nullptr) return *converted;
+  if (other != nullptr) return *other;
   Throw(Errc::kNotFound, "{}: no image for {}; there are: {}", what, platform.ToString(),
         present.empty() ? "none" : present);
 }

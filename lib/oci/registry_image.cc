@@ -7,14 +7,13 @@
 
 namespace sluice::oci {
 
-RegistryImage::RegistryImage(RegistryReference reference, const std::optional<Platform>& platform,
-                             const RegistryOptions& options)
+RegistryImage::RegistryImage(RegistryReference reference, const ImageChoice& choice, const RegistryOptions& options)
     : reference_(std::move(reference)), session_(options) {
   name_ = "'docker://" + reference_.ToString() + "'";
   RepositoryOptions found = session_.OptionsFor(reference_);
   retry_ = found.retry;
   repository_ = std::make_unique<Repository>(session_.services(), reference_, std::move(found));
-  image_ = session_.Run([this, &platform] { return repository_->Resolve(platform); });
+  image_ = session_.Run([this, &choice] { return repository_->Resolve(choice); });
 }
 
 RegistryImage::~RegistryImage() = default;

@@ -20,7 +20,7 @@ class RegistryImage final : public StoredImage {
  public:
   static constexpr size_t kAhead = 2;
 
-  RegistryImage(RegistryReference reference, const std::optional<Platform>& platform, const RegistryOptions& options);
+  RegistryImage(RegistryReference reference, const ImageChoice& choice, const RegistryOptions& options);
   ~RegistryImage() override;
 
   StoredManifest GetManifest(const Descriptor& descriptor) override;

@@ -146,7 +146,7 @@ Task<StoredManifest> Repository::GetManifest(Descriptor descriptor) {
   co_return manifest;
 }
 
-Task<Repository::Resolved> Repository::Resolve(std::optional<Platform> platform) {
+Task<Repository::Resolved> Repository::Resolve(ImageChoice choice) {
   StoredManifest stored = co_await GetManifest();
   Resolved resolved;
   resolved.descriptor = {.media_type = stored.media_type, .digest = stored.digest, .size = stored.bytes.size()};
@@ -159,9 +159,7 @@ Task<Repository::Resolved> Repository::Resolve(std::optional<Platform> platform)
     }
     const Index index = ParseIndex(stored.bytes, what);
     if (depth == 0) resolved.index = std::move(stored);
-    const bool only = !platform && index.manifests.size() == 1;
-    resolved.descriptor =
-        only ? index.manifests.front() : SelectPlatform(index, platform.value_or(Platform::Host()), what);
+    resolved.descriptor = Select(index, choice, what);
     stored = co_await GetManifest(resolved.descriptor);
   }
   Throw(Errc::kCorrupt, "'{}': more than {} indexes in one another", image_.ToString(), kMaxIndexNesting);

@@ -63,9 +63,9 @@ class Repository {
   runtime::Task<StoredManifest> GetManifest(Descriptor descriptor);
 
   using Resolved = ResolvedImage;
-  // The manifest for `platform` (nullopt: the host's or the only one).  Follows nested indexes.  Throws as GetManifest,
+  // The manifest itself, or the one that is chosen from an index.  Follows nested indexes.  Throws as GetManifest,
   // kNotFound with the platforms that there are, kUnsupported for what is no image.
-  runtime::Task<Resolved> Resolve(std::optional<Platform> platform);
+  runtime::Task<Resolved> Resolve(ImageChoice choice);
 
   // All of a small blob, its size and digest checked.  Throws kLimit when descriptor.size is above `max_bytes`.
   runtime::Task<std::vector<std::byte>> GetBlob(Descriptor descriptor, uint64_t max_bytes);

@@ -13,10 +13,9 @@ namespace {
 
 class LayoutImage final : public StoredImage {
  public:
-  LayoutImage(const Reference& reference, Layout layout, const std::optional<Platform>& platform)
-      : layout_(std::move(layout)) {
+  LayoutImage(const Reference& reference, Layout layout, const ImageChoice& choice) : layout_(std::move(layout)) {
     name_ = "'" + reference.ToString() + "'";
-    image_ = layout_.Resolve(reference.tag, platform);
+    image_ = layout_.Resolve(reference.tag, choice);
   }
 
   StoredManifest GetManifest(const Descriptor& descriptor) override {
@@ -46,13 +45,13 @@ void StoredImage::Announce(std::vector<Descriptor>) {}
 
 const RegistryReference* StoredImage::registry() const noexcept { return nullptr; }
 
-std::unique_ptr<StoredImage> OpenStoredImage(const Reference& reference, const std::optional<Platform>& platform,
+std::unique_ptr<StoredImage> OpenStoredImage(const Reference& reference, const ImageChoice& choice,
                                              const RegistryOptions& options) {
   switch (reference.transport) {
-    case Transport::kDocker: return std::make_unique<RegistryImage>(*reference.registry, platform, options);
-    case Transport::kOci: return std::make_unique<LayoutImage>(reference, Layout::Open(reference.path), platform);
+    case Transport::kDocker: return std::make_unique<RegistryImage>(*reference.registry, choice, options);
+    case Transport::kOci: return std::make_unique<LayoutImage>(reference, Layout::Open(reference.path), choice);
     case Transport::kOciArchive:
-      return std::make_unique<LayoutImage>(reference, Layout::OpenArchive(reference.path), platform);
+      return std::make_unique<LayoutImage>(reference, Layout::OpenArchive(reference.path), choice);
     default: break;
   }
   Throw(Errc::kUnsupported, "'{}' has no manifest: only docker:, oci: and oci-archive: have", reference.ToString());

@@ -42,10 +42,9 @@ class StoredImage {
   ResolvedImage image_;
 };
 
-// docker:, oci: and oci-archive: references; `options` count for docker:.  `platform` (nullopt: the host's, or the only
-// one) chooses among the manifests of an index.  Throws kNotFound for a place, tag or platform that does not exist,
-// kUnsupported for other transports.
-std::unique_ptr<StoredImage> OpenStoredImage(const Reference& reference, const std::optional<Platform>& platform,
+// docker:, oci: and oci-archive: references; `options` count for docker:.  `choice` is made among the manifests of an
+// index.  Throws kNotFound for a place, tag or platform that does not exist, kUnsupported for other transports.
+std::unique_ptr<StoredImage> OpenStoredImage(const Reference& reference, const ImageChoice& choice,
                                              const RegistryOptions& options);
 
 }  // namespace sluice::oci

@@ -10,6 +10,7 @@ import pytest
 
 from support import oci, programs, tree
 from support.daemon import scan
+from support.places import Placed
 from support.programs import run, sluice
 from support.registry import Registry, write_auth_file
 from support.tls import Authority
@@ -133,6 +134,29 @@ def test_an_index_is_copied_with_all_its_images_or_for_one_platform(registry, wo
     sluice("copy", "--platform", "linux/arm64", "--quiet", PLAIN, everything, one)
     assert inspect(one, PLAIN)["Digest"] == entries[1]["digest"]
     sluice("inspect", PLAIN, "--platform", "linux/riscv64", everything, expect=2)
+
+
+def test_of_an_index_with_both_images_the_converted_one_is_mounted_and_the_ordinary_one_converted(
+        image, converted, registry, work, start_daemon):
+    entries = []
+    for tag, layout, features in (("plain", image("plain").layout, {}),
+                                  ("lazy", converted("plain").layout, {"os.features": ["nydus.remoteimage.v1"]})):
+        registry.push(f"oci:{layout.path}:latest", f"both:{tag}")
+        digest = layout.tags()["latest"]
+        entries.append({"mediaType": oci.MANIFEST, "digest": digest, "size": layout.blob_path(digest).stat().st_size,
+                        "platform": {"os": "linux", "architecture": "amd64", **features}})
+    index_type = "application/vnd.oci.image.index.v1+json"
+    daemon = start_daemon()
+    for number, order in enumerate((entries, entries[::-1])):
+        index = json.dumps({"schemaVersion": 2, "mediaType": index_type, "manifests": order}).encode()
+        registry.put_manifest(f"both:{number}", index_type, index)
+        both = Placed(registry.reference(f"both:{number}"), PLAIN)
+        digest = sluice("convert", "--quiet", PLAIN, "--platform", "linux/amd64", both.reference, f"oci:{work}/again:{number}")
+        assert digest.stdout.strip() == converted("plain").layout.tags()["latest"]
+        assert not tree.compare(image("plain").tree, scan(daemon.mount(both)))
+        daemon.umount(daemon.mountpoint())
+    sluice("copy", "--all", "--quiet", PLAIN, both.reference, f"oci:{work}/layout:x")
+    assert not tree.compare(image("plain").tree, scan(daemon.mount(f"oci:{work}/layout:x")))
 
 
 def test_docker_schema_2_is_read(image, registry, work):

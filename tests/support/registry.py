@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's docker-registry on loopback, with the ways to log in and the storage that a test asks for."""
 import base64
+import http.client
 import json
 import os
 import pathlib
@@ -163,6 +164,15 @@ class Registry:
         """Copies an image of any transport into the registry with skopeo; returns its reference."""
         run(["skopeo", "copy", "-q", "--dest-tls-verify=false", *options, source, self.reference(name)])
         return self.reference(name)
+
+    def put_manifest(self, name, media_type, content):
+        """Of a registry without login and TLS; what it names is there.  `name` is REPOSITORY:TAG."""
+        repository, _, tag = name.rpartition(":")
+        connection = http.client.HTTPConnection(self.host, timeout=START_TIMEOUT_S)
+        connection.request("PUT", f"/v2/{repository}/manifests/{tag}", content, {"Content-Type": media_type})
+        status = connection.getresponse().status
+        connection.close()
+        assert status == 201, status
 
     def requests(self):
         """What was asked for, as (method, target, status)."""

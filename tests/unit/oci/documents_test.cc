@@ -200,11 +200,13 @@ TEST_CASE("platforms are parsed and chosen") {
   Index index;
   index.manifests = {For("unknown", "unknown"),   For("linux", "amd64", "", true), For("linux", "amd64"),
                      For("linux", "arm64", "v8"), For("linux", "arm", "v6"),       For("linux", "arm", "v7")};
-  const auto chosen = [&index](std::string_view platform) {
-    return &SelectPlatform(index, Platform::Parse(platform), "index") - index.manifests.data();
+  const auto chosen = [&index](std::string_view platform, Prefer prefer = Prefer::kOrdinary) {
+    return &Select(index, {Platform::Parse(platform), prefer}, "index") - index.manifests.data();
   };
   CHECK(chosen("linux/amd64") == 2);
+  CHECK(chosen("linux/amd64", Prefer::kConverted) == 1);
   CHECK(chosen("linux/arm64") == 3);
+  CHECK(chosen("linux/arm64", Prefer::kConverted) == 3);
   CHECK(chosen("linux/arm64/v8") == 3);
   CHECK(chosen("linux/arm") == 4);
   CHECK(chosen("linux/arm/v7") == 5);
