@@ -207,6 +207,7 @@ class Request:
         self.path = handler.path
         self.range = handler.headers.get("Range")
         self.authorization = handler.headers.get("Authorization")
+        self.fields = handler.headers.items()
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
