@@ -4,6 +4,7 @@
 import argparse
 import concurrent.futures
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM_TIMEOUT_S = 600  # one unit test program, also under a sanitizer
 SKIPPED = 77             # exit code of a program that says why it cannot run here
 TAIL_LINES = 60          # of a failing program's output
+GUESTS = 2               # beside each other: one keeps a processor busy, and some more
 
 # All that --vm needs of a build.
 GUEST_PROGRAMS = ["tools/sluice", "daemon/sluiced", "tests/vm/responder", "tests/vm/tsc_khz"]
@@ -137,9 +139,10 @@ def check_jobs(build, env):
     yield lambda: run_program("check-headers", ["scripts/check-headers", str(build)], env)
 
 
-def run_jobs(jobs):
+def run_jobs(jobs, threads=None):
+    """One thread per processor unless told otherwise."""
     total = Count()
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         for future in concurrent.futures.as_completed([pool.submit(job) for job in jobs]):
             name, count, output = future.result()
             report(name, count, output)
@@ -177,24 +180,27 @@ def run_integration(build, patterns, env):
 
 
 def run_guests(build, patterns):
-    """Every scenario of tests/vm on every kernel, one guest after the other."""
+    """Every scenario of tests/vm on every kernel: two guests beside each other, those that compare times alone."""
     os.environ["SLUICE_BUILD"] = str(build)
     sys.path.insert(0, str(ROOT / "tests"))
     from vm import guest, kernels, prepare  # needs the packages of its group, which other runs do without
-    total = Count()
+    kernel_of = {series: kernels.make(series) for series in kernels.SERIES}
+
+    def run_scenario(name, series):
+        outcome = guest.boot(kernel_of[series], [name], images)
+        count = count_junit(outcome.report)
+        if not outcome.passed and not count.failed:
+            count.failed = 1
+        return f"{name}-{series}", count, f"{outcome.console}\n{outcome.fault}"
+
+    def jobs(names):
+        return [functools.partial(run_scenario, name, series) for name in names for series in kernel_of
+                if not patterns or any(pattern in f"{name}-{series}" for pattern in patterns)]
+
     with tempfile.TemporaryDirectory(prefix="sluice-vm-images-", dir="/var/tmp") as images:
         prepare.prepare(images)
-        for series in kernels.SERIES:
-            kernel = kernels.make(series)
-            for name in guest.scenarios():
-                if patterns and not any(pattern in f"{name}-{series}" for pattern in patterns):
-                    continue
-                outcome = guest.boot(kernel, [name], images)
-                count = count_junit(outcome.report)
-                if not outcome.passed and not count.failed:
-                    count.failed = 1
-                report(f"{name}-{series}", count, f"{outcome.console}\n{outcome.fault}")
-                total += count
+        total = run_jobs(jobs(name for name in guest.scenarios() if name not in guest.ALONE), threads=GUESTS)
+        total += run_jobs(jobs(guest.ALONE), threads=1)
     return total
 
 

@@ -118,6 +118,8 @@ def make(series, *, newest=False):
     key = hashlib.sha256(FRAGMENT.read_bytes()).hexdigest()[:16]
     with open(root / f"{series}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in root.glob(f".{series}.*"):  # of a build that was killed
+            shutil.rmtree(leftover)
         have = list(root.glob(f"{series}-*-{key}"))
         if have and not newest:
             return have[0] / "vmlinux"

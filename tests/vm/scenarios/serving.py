@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """sluiced behind /dev/cachefiles, and what the kernel's own mount command makes of it."""
+import contextlib
+import http.client
+import json
 import pathlib
+import socket
 import time
 
 from support import tree
@@ -9,6 +13,18 @@ from support.programs import PATIENCE, PYTHON, run
 
 ANSWER_WITHIN_S = 5
 READ_FILE = "import sys\nwith open(sys.argv[1], 'rb') as file:\n    file.read()"
+
+
+class ApiConnection(http.client.HTTPConnection):
+    """To the API socket of a daemon."""
+
+    def __init__(self, path):
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self.path))
 
 
 class Door(Sluiced):
@@ -24,6 +40,21 @@ class Door(Sluiced):
         assert words == ["mount", "-t", "erofs", "none", "-o", f"fsid={fsid}" + (f",domain_id={domain}" if domain else ""),
                          "MOUNTPOINT"]
         return words[:-1]
+
+    def attach_many(self, image, fsids, domain):
+        """Binds and mounts one image under many names, with few processes; returns the mountpoints."""
+        mountpoints = [self.mountpoint(fsid) for fsid in fsids]
+        with contextlib.closing(ApiConnection(self.socket)) as api:
+            for fsid in fsids:
+                api.request("POST", "/v1/bindings", json.dumps({"image": image.reference, "fsid": fsid, "domain": domain}))
+                answer = api.getresponse()
+                assert answer.status == http.client.CREATED, answer.read()
+                answer.read()
+        table = self.folder / "fstab"
+        table.write_text("".join(f"none {mountpoint} erofs fsid={fsid},domain_id={domain}\n"
+                                 for fsid, mountpoint in zip(fsids, mountpoints)))
+        run(["mount", "-a", "-T", table])
+        return mountpoints
 
     def attach(self, command, name="mnt"):
         """Runs a mount command; returns the mountpoint."""

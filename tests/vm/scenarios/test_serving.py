@@ -75,11 +75,10 @@ def test_64_mounts_need_no_more_threads_than_8(daemon, image):
     path = max((path for path, entry in source.tree.items() if entry["kind"] == "file"), key=lambda p: source.tree[p]["size"])
     expected = (source.rootfs / path).read_bytes()
     threads = []
-    for i in range(MANY):
-        mountpoint = daemon.attach(daemon.bind(converted, f"image-{i}", "many"), f"mnt-{i}")
-        assert (mountpoint / path).read_bytes() == expected
-        if i + 1 in (FEW, MANY):
-            threads.append(daemon.threads())
+    for numbers in (range(FEW), range(FEW, MANY)):
+        for mountpoint in daemon.attach_many(converted, [f"image-{number}" for number in numbers], "many"):
+            assert (mountpoint / path).read_bytes() == expected
+        threads.append(daemon.threads())
     assert threads[0] == threads[1]
 
 
