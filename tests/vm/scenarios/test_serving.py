@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images mounted by the kernel's own command."""
+import os
+import pathlib
 import re
 
 import pytest
@@ -7,8 +9,9 @@ import pytest
 from serving import Door, umount
 from support import made, programs, rafs
 from support.daemon import scan
-from support.programs import drop_caches, wait_until
+from support.programs import drop_caches, run, wait_until
 
+MANUAL = programs.ROOT / "docs" / "cachefiles.md"
 FEW, MANY = 8, 64  # images
 
 
@@ -58,8 +61,27 @@ def test_image_of_nydus_has_its_tree(case, daemon):
 def test_unbound_image_cannot_be_mounted(daemon, image):
     command = daemon.bind(image("slim")[1], "gone")
     daemon.sluice("unbind", "gone")
-    with pytest.raises(programs.Failed):
+    with pytest.raises(programs.Failed, match="can't read superblock"):
         daemon.attach(command)
+
+
+@pytest.mark.parametrize("domain, refusal", [(None, "already mounted"), ("base", "File exists")])
+def test_name_is_mounted_once_at_a_time(domain, refusal, daemon, image):
+    command = daemon.bind(image("slim")[1], "slim", domain)
+    daemon.attach(command)
+    with pytest.raises(programs.Failed, match=refusal):
+        daemon.attach(command, "second")
+
+
+def test_commands_of_the_manual_work(daemon, image):
+    run(["mount", "-t", "tmpfs", "none", "/srv"])
+    pathlib.Path("/srv/lazy").symlink_to(image("slim")[1].path)
+    environment = {**os.environ, "SLUICE_SOCKET": daemon.socket, "PATH": f"{programs.SLUICE.parent}:{os.environ['PATH']}"}
+    blocks = re.findall(r"^```sh\n(.*?)^```", MANUAL.read_text(), re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 2
+    for block in blocks:
+        run(["sh", "-ex", "-c", block], env=environment)
+    umount("/srv")
 
 
 def test_images_of_a_domain_fetch_what_they_share_once(daemon, image):
