@@ -2,6 +2,7 @@
 #pragma once
 // A BindService between the model of the kernel and a real disk: one worker after the other on the same root.
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -20,8 +21,9 @@ struct Culling {
   bool dead = false;             // the kernel has given up its cache
 };
 
-// Runs `body` on a shard, once for each of the real engines.
 class BindRig;
+
+// Runs `body` on a shard, once for each of the real engines.
 void OnShards(const std::function<runtime::Task<void>(BindRig&)>& body);
 
 class BindRig {

@@ -38,10 +38,10 @@ def start_daemon(work):
     """Starts daemons, each in a folder of its own; ends them with the test."""
     daemons = []
 
-    def start(*arguments):
+    def start(*arguments, **options):
         folder = work / f"daemon{len(daemons)}"
         folder.mkdir()
-        daemons.append(Door(folder, *arguments))
+        daemons.append(Door(folder, *arguments, **options))
         return daemons[-1]
 
     yield start

@@ -30,8 +30,8 @@ class ApiConnection(http.client.HTTPConnection):
 class Door(Sluiced):
     """A daemon with the front end under test."""
 
-    def __init__(self, folder, *arguments):
-        super().__init__(folder, "--frontend", "cachefiles", *arguments)
+    def __init__(self, folder, *arguments, frontend="cachefiles"):
+        super().__init__(folder, "--frontend", frontend, *arguments)
 
     def bind(self, image, fsid, domain=None):
         """`image` is a reference, a Converted or a places.Placed.  Returns the words of the mount command, without the mountpoint."""

@@ -21,11 +21,13 @@ def registry(work, storage):
 def test_image_of_a_registry_is_read_on_demand_and_what_is_there_without_the_registry(registry, daemon, image):
     source, _ = image("plain")
     placed = Placed(registry.reference("plain"), "--tls-verify=false")
-    mountpoint = daemon.attach(daemon.bind(placed, "remote"))
+    mountpoint = daemon.attach(daemon.bind(placed, "remote", "registry"))
     assert not read(mountpoint / "lower/f00")
+    command = daemon.bind(placed, "again", "registry")
     registry.stop()
     drop_caches()
     assert not read(mountpoint / "lower/f00")
+    assert not read(daemon.attach(command, "again") / "lower/f00"), "a mount asks the registry"
     assert "Errno 5" in read(mountpoint / "upper/f39")
     registry.start()
     wait_until(lambda: not read(mountpoint / "upper/f39"), "the registry is asked again")
