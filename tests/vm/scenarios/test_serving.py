@@ -63,7 +63,7 @@ def test_image_of_nydus_has_its_tree(case, daemon):
 def test_unbound_image_cannot_be_mounted(daemon, image):
     command = daemon.bind(image("slim")[1], "gone")
     daemon.sluice("unbind", "gone")
-    with pytest.raises(programs.Failed, match="can't read superblock"):
+    with pytest.raises(programs.Failed, match="can't read superblock|No buffer space"):  # EIO, ENOBUFS
         daemon.attach(command)
 
 
