@@ -59,6 +59,8 @@ OptionValues ParseConfig(const std::string& text, const std::string& name) {
   const Keys cachefiles{into("dir", values.cachefiles_dir),   into("tag", values.cachefiles_tag),
                         into("run", values.cachefiles_run),   into("cull", values.cachefiles_cull),
                         into("stop", values.cachefiles_stop), into("quota", values.cachefiles_quota)};
+  const Keys prefetch{into("bytes-per-second", values.prefetch_bytes_per_second),
+                      into("requests-per-second", values.prefetch_requests_per_second)};
   const auto table = [&](std::string_view key, const Keys& keys) {
     return Keys::value_type(key, [&keys, key, &name](const toml::node& value) {
       if (!value.is_table()) {
@@ -78,6 +80,7 @@ OptionValues ParseConfig(const std::string& text, const std::string& name) {
                   into("fetch-timeout-ms", values.fetch_timeout_ms),
                   into("mount-timeout-ms", values.mount_timeout_ms),
                   table("cachefiles", cachefiles),
+                  table("prefetch", prefetch),
                   table("network", network)};
   try {
     TakeAll(toml::parse(text, name), keys, name);

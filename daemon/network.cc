@@ -72,7 +72,7 @@ class Network::Source final : public backend::BlobSource {
     const std::shared_ptr<backend::BlobSource> source = co_await Open();
     co_await source->ReadAt(offset, dst);
   }
-  std::unique_ptr<backend::BlobStream> OpenStream(uint64_t offset, uint64_t length) override;
+  std::unique_ptr<backend::BlobStream> OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) override;
   void Distrust() noexcept override {
     if (source_) source_->Distrust();
   }
@@ -95,13 +95,13 @@ class Network::Source final : public backend::BlobSource {
 
 class Network::Stream final : public backend::BlobStream {
  public:
-  Stream(Source& opener, uint64_t offset, uint64_t length) noexcept
-      : opener_(opener), offset_(offset), length_(length) {}
+  Stream(Source& opener, uint64_t offset, uint64_t length, runtime::Lane lane) noexcept
+      : opener_(opener), offset_(offset), length_(length), lane_(lane) {}
 
   Task<void> Read(MutableBytes dst) override {
     if (stream_ == nullptr) {
       source_ = co_await opener_.Open();
-      stream_ = source_->OpenStream(offset_, length_);
+      stream_ = source_->OpenStream(offset_, length_, lane_);
     }
     co_await stream_->Read(dst);
   }
@@ -110,12 +110,13 @@ class Network::Stream final : public backend::BlobStream {
   Source& opener_;
   const uint64_t offset_;
   const uint64_t length_;
+  const runtime::Lane lane_;
   std::shared_ptr<backend::BlobSource> source_;  // outlives its stream
   std::unique_ptr<backend::BlobStream> stream_;  // null: nothing was read yet
 };
 
-std::unique_ptr<backend::BlobStream> Network::Source::OpenStream(uint64_t offset, uint64_t length) {
-  return std::make_unique<Stream>(*this, offset, length);
+std::unique_ptr<backend::BlobStream> Network::Source::OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) {
+  return std::make_unique<Stream>(*this, offset, length, lane);
 }
 
 Network::Configuration Network::Configuration::Make(const NetworkOptions& options) {

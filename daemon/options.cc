@@ -105,6 +105,8 @@ Options Combine(const OptionValues& stronger, const OptionValues& weaker) {
   options.cachefiles = CombineCachefiles(weaker, options.root);
   TakeMilliseconds(options.fetch_timeout, pick(stronger.fetch_timeout_ms, weaker.fetch_timeout_ms), "fetch-timeout-ms");
   TakeMilliseconds(options.mount_timeout, pick(stronger.mount_timeout_ms, weaker.mount_timeout_ms), "mount-timeout-ms");
+  options.prefetch_bytes_per_second = weaker.prefetch_bytes_per_second.value_or(0);
+  options.prefetch_requests_per_second = weaker.prefetch_requests_per_second.value_or(0);
   NetworkOptions& network = options.network;
   TakeMilliseconds(network.connect_timeout, pick(stronger.connect_timeout_ms, weaker.connect_timeout_ms),
                    "connect-timeout-ms");

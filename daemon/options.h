@@ -45,6 +45,9 @@ struct Options {
   CachefilesOptions cachefiles;
   Duration fetch_timeout = std::chrono::seconds(30);  // then a reader gets EIO, whatever its backend does
   Duration mount_timeout = std::chrono::seconds(60);  // for manifest and bootstrap of an image
+  // Of what nobody waits for, by all shards together; 0: no limit.
+  uint64_t prefetch_bytes_per_second = 0;
+  uint64_t prefetch_requests_per_second = 0;
   NetworkOptions network;
 
   bool operator==(const Options&) const = default;
@@ -58,6 +61,8 @@ struct OptionValues {
   std::optional<std::string> cachefiles_dir, cachefiles_tag;
   std::optional<uint64_t> cachefiles_run, cachefiles_cull, cachefiles_stop, cachefiles_quota;
   std::optional<uint64_t> fetch_timeout_ms, mount_timeout_ms;
+  // The table "prefetch".
+  std::optional<uint64_t> prefetch_bytes_per_second, prefetch_requests_per_second;
   // The table "network".
   std::optional<uint64_t> connect_timeout_ms, answer_timeout_ms, retries, retry_delay_ms, most_pause_ms;
   std::optional<std::string> proxy, no_proxy, auth_file;

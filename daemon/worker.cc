@@ -79,6 +79,15 @@ class PerShard {
   std::vector<std::unique_ptr<Service>> services_;
 };
 
+cache::CacheLimits LimitsOf(const Foundation& base) {
+  const auto share = [&](uint64_t rate) { return (rate + base.shards - 1) / base.shards; };
+  cache::CacheLimits limits;
+  limits.fetch_timeout = base.options.fetch_timeout;
+  limits.ahead_bytes_per_second = share(base.options.prefetch_bytes_per_second);
+  limits.ahead_requests_per_second = share(base.options.prefetch_requests_per_second);
+  return limits;
+}
+
 // The parts that have threads.  Made and taken apart by main(), used by the shards.
 class Worker {
  public:
@@ -88,7 +97,7 @@ class Worker {
         blocking_(kBlockingThreads),
         asking_(kAskingThreads),
         network_(Network::Configuration::Make(base.options.network)),
-        limits_{.fetch_timeout = base.options.fetch_timeout},
+        limits_(LimitsOf(base)),
         shards_(base.shards, base.options.engine) {}
 
   int Run() {

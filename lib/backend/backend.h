@@ -9,6 +9,7 @@
 #include "base/blob_id.h"
 #include "base/bytes.h"
 #include "runtime/task.h"
+#include "runtime/workers.h"  // for Lane
 
 namespace sluice::backend {
 
@@ -34,8 +35,9 @@ class BlobSource {
   virtual runtime::Task<void> ReadAt(uint64_t offset, MutableBytes dst) = 0;
 
   // The bytes [offset, offset + length) in order; length > 0.  Does no I/O: the first Read() sends the request, for all
-  // of them.  The source outlives the stream.  As many at once as the caller likes.
-  virtual std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length) = 0;
+  // of them.  On the background lane, for what nobody waits for, it never takes the last connections to a server.  The
+  // source outlives the stream.  As many at once as the caller likes.
+  virtual std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) = 0;
 
   // What it gave was not what the blob should hold: the next read starts from scratch (opens the file again, asks
   // another server, passes over caches).

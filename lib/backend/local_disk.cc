@@ -100,7 +100,7 @@ class LocalDiskSource final : public BlobSource {
     }
   }
 
-  std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t) override {
+  std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t, runtime::Lane) override {
     return std::make_unique<ReadStream>(*this, offset);
   }
 

@@ -15,13 +15,13 @@ namespace {
 
 class RegistryStream final : public BlobStream {
  public:
-  RegistryStream(std::shared_ptr<oci::Repository> repository, Digest digest, ByteRange range)
-      : repository_(std::move(repository)), digest_(digest), range_(range) {}
+  RegistryStream(std::shared_ptr<oci::Repository> repository, Digest digest, ByteRange range, runtime::Lane lane)
+      : repository_(std::move(repository)), digest_(digest), range_(range), lane_(lane) {}
 
   Task<void> Read(MutableBytes dst) override {
     if (broken_) Throw(Errc::kIo, "'{}': the stream broke before", repository_->image().Name());
     broken_ = true;
-    if (stream_ == nullptr) stream_ = co_await repository_->OpenBlob(digest_, std::nullopt, range_);
+    if (stream_ == nullptr) stream_ = co_await repository_->OpenBlob(digest_, std::nullopt, range_, lane_);
     co_await Fill(*stream_, dst);
     broken_ = false;
   }
@@ -30,6 +30,7 @@ class RegistryStream final : public BlobStream {
   const std::shared_ptr<oci::Repository> repository_;
   const Digest digest_;
   const ByteRange range_;
+  const runtime::Lane lane_;
   std::unique_ptr<http::RangeStream> stream_;
   bool broken_ = false;
 };
@@ -42,8 +43,8 @@ class RegistrySource final : public BlobSource {
   Task<void> ReadAt(uint64_t offset, MutableBytes dst) override {
     co_await repository_->ReadBlob(digest_, std::nullopt, offset, dst);
   }
-  std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length) override {
-    return std::make_unique<RegistryStream>(repository_, digest_, ByteRange{offset, length});
+  std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) override {
+    return std::make_unique<RegistryStream>(repository_, digest_, ByteRange{offset, length}, lane);
   }
   void Distrust() noexcept override { repository_->Distrust(); }
   std::string Describe() const override { return "registry '" + repository_->image().Name() + "'"; }

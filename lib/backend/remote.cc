@@ -48,7 +48,7 @@ class RemoteSource final : public BlobSource {
       : state_(std::move(state)), id_(std::move(id)), identities_(state_->options.endpoints.size()) {}
 
   Task<void> ReadAt(uint64_t offset, MutableBytes dst) override;
-  std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length) override;
+  std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) override;
   void Distrust() noexcept override;
   std::string Describe() const override { return state_->options.description; }
 
@@ -58,7 +58,7 @@ class RemoteSource final : public BlobSource {
     size_t endpoint = 0;
   };
   // `avoid`: this endpoint is asked last.
-  Task<Answer> OpenAnswer(ByteRange range, std::optional<size_t> avoid);
+  Task<Answer> OpenAnswer(ByteRange range, runtime::Lane lane, std::optional<size_t> avoid);
   void ReportFailure(size_t endpoint, const Error& error);
 
  private:
@@ -132,9 +132,10 @@ Task<void> RemoteSource::ReadAt(uint64_t offset, MutableBytes dst) {
   co_await http::WithRetry(state_->services.engine, state_->services.rng, state_->options.retry, std::move(attempt));
 }
 
-Task<RemoteSource::Answer> RemoteSource::OpenAnswer(ByteRange range, std::optional<size_t> avoid) {
+Task<RemoteSource::Answer> RemoteSource::OpenAnswer(ByteRange range, runtime::Lane lane, std::optional<size_t> avoid) {
   Answer answer;
-  auto open = [this, range, &answer](size_t endpoint, ClientRequest request, RetryAdvice& advice) {
+  auto open = [this, range, lane, &answer](size_t endpoint, ClientRequest request, RetryAdvice& advice) {
+    request.lane = lane;
     return Begin(endpoint, std::move(request), range, answer, advice);
   };
   auto attempt = [this, avoid, &open](RetryAdvice& advice) { return Ask(open, avoid, advice); };
@@ -179,7 +180,8 @@ void RemoteSource::Distrust() noexcept {
 // An answer that breaks is followed by another one for the rest, from another endpoint if there is one.
 class RemoteStream final : public BlobStream {
  public:
-  RemoteStream(RemoteSource& source, ByteRange range) noexcept : source_(source), rest_(range) {}
+  RemoteStream(RemoteSource& source, ByteRange range, runtime::Lane lane) noexcept
+      : source_(source), rest_(range), lane_(lane) {}
   Task<void> Read(MutableBytes dst) override;
 
  private:
@@ -190,6 +192,7 @@ class RemoteStream final : public BlobStream {
 
   RemoteSource& source_;
   ByteRange rest_;  // that was not given yet
+  const runtime::Lane lane_;
   RemoteSource::Answer answer_;
   std::optional<size_t> broke_at_;  // the endpoint whose answer broke last
   unsigned breaks_ = 0;
@@ -201,7 +204,7 @@ Task<void> RemoteStream::Read(MutableBytes dst) {
   ended_ = true;
   SLUICE_CHECK(dst.size() <= rest_.length, "a stream is asked for more than it was opened for");
   while (ended_) {
-    if (answer_.stream == nullptr) answer_ = co_await source_.OpenAnswer(rest_, broke_at_);
+    if (answer_.stream == nullptr) answer_ = co_await source_.OpenAnswer(rest_, lane_, broke_at_);
     const std::optional<Error> error = co_await ReadOn(dst);
     if (!error) {
       ended_ = false;
@@ -228,8 +231,8 @@ Task<std::optional<Error>> RemoteStream::ReadOn(MutableBytes& dst) {
   co_return error;
 }
 
-std::unique_ptr<BlobStream> RemoteSource::OpenStream(uint64_t offset, uint64_t length) {
-  return std::make_unique<RemoteStream>(*this, ByteRange{offset, length});
+std::unique_ptr<BlobStream> RemoteSource::OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) {
+  return std::make_unique<RemoteStream>(*this, ByteRange{offset, length}, lane);
 }
 
 }  // namespace

@@ -130,14 +130,16 @@ void BlobCache::StartDemand(ChunkSpan want) {
 }
 
 // As much behind a run that readers wait for as the way of the first byte is worth.
-ChunkSpan BlobCache::GoOn(ChunkSpan run) const {
+ChunkSpan BlobCache::GoOn(ChunkSpan run) {
   const StreamLimits& limits = shard_.limits.stream;
   const uint64_t ahead = Part(fetcher_.distance().in_flight(), limits.ahead, limits.max_ahead);
   if (ahead == 0 || shard_.engine.Now() < ahead_not_before_) return run;
   const RunLimits longer{.plain_bytes = PlainBlocks(*layout_, run).length + limits.plain_bytes,
                          .stored_bytes = StoredBytes(*layout_, run).length + ahead,
                          .stored_gap = shard_.limits.demand.stored_gap};
-  return RunAt(*layout_, map_, run.first, map_.count(), longer);
+  const ChunkSpan further = RunAt(*layout_, map_, run.first, map_.count(), longer);
+  const uint64_t behind = StoredBytes(*layout_, further).length - StoredBytes(*layout_, run).length;
+  return shard_.ahead_bytes.TryTake(behind) ? further : run;
 }
 
 // In pieces when the source is far, all at once when it is near.

@@ -100,7 +100,7 @@ class BlobCache final : private FetchSink {
   bool NoteDemand(ByteRange plain, ChunkSpan want);
   ChunkSpan FirstStep(ChunkSpan want) const noexcept;
   void StartDemand(ChunkSpan want);
-  ChunkSpan GoOn(ChunkSpan run) const;
+  ChunkSpan GoOn(ChunkSpan run);
   FetchOrder OrderOf(ChunkSpan run) const;
   void FetchAhead();
   ChunkSpan NextRunAhead() const;

@@ -97,8 +97,9 @@ Task<Failures> Fetcher::FetchOnce(Flight& flight, ChunkSpan run) {
   if (source == nullptr) Throw(Errc::kNotFound, "the blob has no source");
   const ByteRange all = StoredBytes(layout_, run);
   std::unique_ptr<backend::BlobStream> stream;
-  if (PieceAt(layout_, run, run.first, order.wanted_end, order.piece) != run)
-    stream = source->OpenStream(all.offset, all.length);
+  const Lane lane = run.first < order.wanted_end ? Lane::kDemand : Lane::kBackground;
+  if (lane == Lane::kBackground || PieceAt(layout_, run, run.first, order.wanted_end, order.piece) != run)
+    stream = source->OpenStream(all.offset, all.length, lane);
 
   Failures failures;
   const TimePoint asked = shard_.engine.Now();

@@ -31,6 +31,14 @@ Task<void> TokenBucket::Take(uint64_t amount) {
   tokens_ -= static_cast<double>(amount);
 }
 
+bool TokenBucket::TryTake(uint64_t amount) {
+  if (rate_ == 0) return true;
+  Refill();
+  if (tokens_ < static_cast<double>(amount)) return false;
+  tokens_ -= static_cast<double>(amount);
+  return true;
+}
+
 void TokenBucket::Refill() {
   const TimePoint now = engine_.Now();
   tokens_ += InSeconds(now - filled_at_) * static_cast<double>(rate_);

@@ -20,6 +20,8 @@ class TokenBucket {
   // Waits until `amount` tokens are there and takes them, first come, first served.  More than `burst` are had for a
   // full bucket and leave a debt, for which the next taker waits.  A stop request takes nothing.
   Task<void> Take(uint64_t amount);
+  // Takes `amount` tokens if they are there now.
+  bool TryTake(uint64_t amount);
 
  private:
   void Refill();

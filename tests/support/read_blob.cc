@@ -40,7 +40,7 @@ runtime::Task<std::vector<std::byte>> Read(backend::Services services, Order ord
   std::vector<std::byte> whole(order.length);
   co_await source->ReadAt(order.offset, whole);
   std::vector<std::byte> pieces(order.length);
-  const auto stream = source->OpenStream(order.offset, order.length);
+  const auto stream = source->OpenStream(order.offset, order.length, runtime::Lane::kDemand);
   for (size_t at = 0; at < pieces.size();) {
     const size_t size = std::min<size_t>(pieces.size() - at, 1000 + at);
     co_await stream->Read(MutableBytes(pieces).subspan(at, size));

@@ -149,7 +149,7 @@ TEST_CASE("blobs are read from the partitions of a disk") {
     const auto missing = backend.Open(BlobId::Parse(std::string(64, 'b')));
     const Errc error = co_await test::ErrorOf(missing->ReadAt(0, bytes));
     CHECK(error == Errc::kNotFound);
-    const auto stream = first->OpenStream(511, 2);
+    const auto stream = first->OpenStream(511, 2, runtime::Lane::kDemand);
     std::vector<std::byte> two(2);
     co_await stream->Read(two);
     CHECK(AsText(two) == "\x0A\x0B");

@@ -124,7 +124,7 @@ TEST_CASE("a stream of a directory gives the blob's bytes in order") {
     co_await Put(env, env.Path("a/" + kId.hex()), "0123456789");
     const LocalBackend backend({env.Path("a")});
     const auto source = backend.Open(kId);
-    const auto stream = source->OpenStream(2, 8);
+    const auto stream = source->OpenStream(2, 8, runtime::Lane::kDemand);
     std::string read(8, ' ');
     const MutableBytes bytes = std::as_writable_bytes(std::span(read));
     co_await stream->Read(bytes.first(3));

@@ -238,7 +238,7 @@ TEST_CASE("a stream is one request, whose bytes come in order") {
       return answer;
     });
     const auto source = co_await Open(shard, Http());
-    const auto stream = source->OpenStream(100, 1000);
+    const auto stream = source->OpenStream(100, 1000, runtime::Lane::kDemand);
     CHECK(shard.transport.requests().empty());
     std::string all;
     for (const size_t size : {1u, 400u, 599u}) {
@@ -249,6 +249,12 @@ TEST_CASE("a stream is one request, whose bytes come in order") {
     CHECK(all == kContent.substr(100, 1000));
     CHECK(shard.transport.requests().size() == 1);
     CHECK(FieldOf(shard.transport.requests()[0], "Range") == "bytes=100-1099");
+    CHECK(shard.transport.requests()[0].lane == runtime::Lane::kDemand);
+
+    std::vector<std::byte> byte(1);
+    const auto unhurried = source->OpenStream(0, 1, runtime::Lane::kBackground);
+    co_await unhurried->Read(byte);
+    CHECK(shard.transport.requests()[1].lane == runtime::Lane::kBackground);
   });
 }
 
@@ -260,7 +266,7 @@ TEST_CASE("a stream that breaks goes on where it was, elsewhere if it can") {
       return answer;
     });
     const auto source = co_await Open(shard, kMirrored);
-    const auto stream = source->OpenStream(100, 200);
+    const auto stream = source->OpenStream(100, 200, runtime::Lane::kDemand);
     std::string all;
     for (const size_t size : {40u, 40u, 120u}) {
       std::vector<std::byte> bytes(size);
@@ -284,7 +290,7 @@ TEST_CASE("a stream that breaks again and again ends, and then gives nothing mor
       return answer;
     });
     const auto source = co_await Open(shard, Http());
-    const auto stream = source->OpenStream(0, 100);
+    const auto stream = source->OpenStream(0, 100, runtime::Lane::kDemand);
     std::vector<std::byte> bytes(40);
     co_await stream->Read(bytes);  // four answers of ten bytes
     CHECK(AsText(bytes) == kContent.substr(0, 40));

@@ -29,9 +29,10 @@ struct FakeBackend {
   int distrusted = 0;
 
   // Of streams only.
-  std::vector<ByteRange> streams;  // those of `reads` that are streams
-  uint64_t cut_at = UINT64_MAX;    // reads beyond this offset fail
-  uint64_t hold_at = UINT64_MAX;   // reads beyond this offset wait for `held`
+  std::vector<ByteRange> streams;    // those of `reads` that are streams
+  std::vector<runtime::Lane> lanes;  // theirs
+  uint64_t cut_at = UINT64_MAX;      // reads beyond this offset fail
+  uint64_t hold_at = UINT64_MAX;     // reads beyond this offset wait for `held`
   runtime::Event held;
 };
 
@@ -55,7 +56,7 @@ class FakeSource final : public backend::BlobSource {
       dst[backend_.wrong_at - range.offset] ^= std::byte{1};
     }
   }
-  std::unique_ptr<backend::BlobStream> OpenStream(uint64_t offset, uint64_t length) override;
+  std::unique_ptr<backend::BlobStream> OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) override;
   void Distrust() noexcept override { ++backend_.distrusted; }
   std::string Describe() const override { return "a fake"; }
 
@@ -66,13 +67,14 @@ class FakeSource final : public backend::BlobSource {
 
 class FakeStream final : public backend::BlobStream {
  public:
-  FakeStream(FakeBackend& backend, ByteRange range, FakeSource& source)
-      : backend_(backend), range_(range), source_(source) {}
+  FakeStream(FakeBackend& backend, ByteRange range, runtime::Lane lane, FakeSource& source)
+      : backend_(backend), range_(range), lane_(lane), source_(source) {}
 
   runtime::Task<void> Read(MutableBytes dst) override {
     if (at_ == 0) {
       backend_.reads.push_back(range_);
       backend_.streams.push_back(range_);
+      backend_.lanes.push_back(lane_);
     }
     const ByteRange part{range_.offset + at_, dst.size()};
     if (part.end() > backend_.cut_at) Throw(Errc::kIo, "cut at {}", backend_.cut_at);
@@ -85,12 +87,14 @@ class FakeStream final : public backend::BlobStream {
  private:
   FakeBackend& backend_;
   const ByteRange range_;
+  const runtime::Lane lane_;
   FakeSource& source_;
   uint64_t at_ = 0;
 };
 
-inline std::unique_ptr<backend::BlobStream> FakeSource::OpenStream(uint64_t offset, uint64_t length) {
-  return std::make_unique<FakeStream>(backend_, ByteRange{offset, length}, *this);
+inline std::unique_ptr<backend::BlobStream> FakeSource::OpenStream(uint64_t offset, uint64_t length,
+                                                                   runtime::Lane lane) {
+  return std::make_unique<FakeStream>(backend_, ByteRange{offset, length}, lane, *this);
 }
 
 }  // namespace sluice::cache::testing

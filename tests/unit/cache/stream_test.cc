@@ -39,6 +39,7 @@ Task<void> LearnDistance(CacheFixture& fixture, BlobCache& cache) {
   co_await cache.Ensure(fixture.Plain(118));
   fixture.backend.reads.clear();
   fixture.backend.streams.clear();
+  fixture.backend.lanes.clear();
 }
 
 }  // namespace
@@ -55,6 +56,7 @@ TEST_CASE("behind a miss the response goes on, and the reader does not wait for 
     CHECK(fixture.backend.streams[0].offset == fixture.Stored(10).offset);
     CHECK(fixture.backend.streams[0].length > fixture.Stored(10).length);
     CHECK(fixture.backend.streams[0].length <= fixture.Stored(10).length + kAhead);
+    CHECK(fixture.backend.lanes == std::vector{runtime::Lane::kDemand});
     CHECK(cache->stats().ahead_plain_bytes == 0);
 
     // A reader of what is on its way asks for nothing.
@@ -64,6 +66,19 @@ TEST_CASE("behind a miss the response goes on, and the reader does not wait for 
     co_await readers.Join();
     CHECK(fixture.backend.reads.size() == 1);
     co_await fixture.ExpectData(cache->data_path(), 10, 13);
+    co_await fixture.store.Release(std::move(cache));
+  });
+}
+
+TEST_CASE("what a miss brings along keeps to the rate of fetching ahead") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    CacheLimits limits = FarLimits(kAhead, 0);
+    limits.ahead_bytes_per_second = 10;
+    CacheFixture fixture(env, kBlob, limits);
+    BlobLease cache = co_await fixture.Open();
+    co_await LearnDistance(fixture, *cache);
+    co_await cache->Ensure(fixture.Plain(10));
+    CHECK(fixture.backend.reads == std::vector{fixture.Stored(10)});
     co_await fixture.store.Release(std::move(cache));
   });
 }
@@ -126,6 +141,7 @@ TEST_CASE("while a reader waits, what lies around it comes, too; when nobody wai
     readers.Spawn(cache->Ensure(fixture.Plain(60)));
     // The reader's chunk, and one run for each flight ahead.
     REQUIRE(fixture.backend.reads.size() == 3);
+    CHECK(fixture.backend.lanes == std::vector(2, runtime::Lane::kBackground));
     fixture.backend.open.Set();
     co_await readers.Join();
     co_await fixture.ExpectData(cache->data_path(), 60, 61);

@@ -54,7 +54,7 @@ Task<void> ReadFrom(Network& network, BackendSpec spec, BackendSecrets secrets, 
   const auto source = network.OpenBlob(spec, secrets, kBlob);
   const std::string whole = co_await Read(*source, content.size());
   CHECK(whole == content);
-  const auto stream = source->OpenStream(1, content.size() - 1);
+  const auto stream = source->OpenStream(1, content.size() - 1, runtime::Lane::kDemand);
   std::string rest(content.size() - 1, '\0');
   co_await stream->Read(std::as_writable_bytes(std::span(rest.data(), rest.size())));
   CHECK(rest == content.substr(1));

@@ -86,6 +86,15 @@ TEST_CASE("the table of the network says how patient the daemon is with servers"
   CHECK(options.network == network);
 }
 
+TEST_CASE("the table of the prefetch limits what nobody waits for, without it nothing does") {
+  CHECK(Combine({}, {}).prefetch_bytes_per_second == 0);
+  CHECK(Combine({}, {}).prefetch_requests_per_second == 0);
+  const Options options =
+      Combine({}, ParseConfig("[prefetch]\nbytes-per-second = 1000000\nrequests-per-second = 20\n", "c.toml"));
+  CHECK(options.prefetch_bytes_per_second == 1'000'000);
+  CHECK(options.prefetch_requests_per_second == 20);
+}
+
 TEST_CASE("the kernel's cache is below the root unless told otherwise, its limits ascend") {
   CHECK(Combine({.root = "/r"}, {}).cachefiles.settings.directory == "/r/cachefiles");
   const OptionValues file = ParseConfig("[cachefiles]\ndir = '/c'\nstop = 2\ncull = 3\nrun = 4\nquota = 5", "c.toml");
@@ -113,6 +122,8 @@ TEST_CASE("the configuration file knows its keys and their types") {
   check("[cachefiles]\nquota = -1", "'quota' is negative");
   check("[cachefiles]\nbrun = 7", "line 2: unknown key 'brun'");
   check("[network]\nproxi = '/a'", "line 2: unknown key 'proxi'");
+  check("[prefetch]\nbytes-per-second = -1", "'bytes-per-second' is negative");
+  check("[prefetch]\nrate = 1", "line 2: unknown key 'rate'");
   check("network = 1", "'network' is not a table");
   CHECK_FALSE(ParseConfig("# nothing", "c.toml").root);
 }

@@ -38,6 +38,21 @@ TEST_CASE("a bucket lets through what it has saved, then its rate") {
   test::RunOnSimulator(body, kSeeds);
 }
 
+TEST_CASE("who cannot wait takes what is there, or nothing") {
+  const auto body = [](TestEnv& env) -> Task<void> {
+    TokenBucket bucket(env.engine(), 1000, 500);
+    CHECK_FALSE(bucket.TryTake(501));
+    CHECK(bucket.TryTake(500));
+    CHECK_FALSE(bucket.TryTake(1));
+    co_await Sleep(env.engine(), 200ms);
+    CHECK(bucket.TryTake(200));
+    CHECK_FALSE(bucket.TryTake(200));
+    TokenBucket unlimited(env.engine(), 0, 1);
+    CHECK(unlimited.TryTake(1'000'000));
+  };
+  test::RunOnSimulator(body, kSeeds);
+}
+
 TEST_CASE("takers of a bucket are served in order, and who leaves takes nothing") {
   const auto body = [](TestEnv& env) -> Task<void> {
     TokenBucket bucket(env.engine(), 1000, 1000);
