@@ -22,7 +22,7 @@ Layouts LayoutsOf(ConstBytes bootstrap, const std::optional<BlobId>& inlined_id)
   Layouts layouts;
   for (size_t i = 0; i < summary.blobs.size(); ++i) {
     image::rafs::RequireServable(summary.blobs[i]);
-    layouts.push_back(std::make_shared<const cache::BlobLayout>(summary.blobs[i], std::move(summary.chunk_groups[i])));
+    layouts.push_back(std::make_shared<const cache::BlobLayout>(summary.blobs[i], std::move(summary.advice[i])));
   }
   return layouts;
 }

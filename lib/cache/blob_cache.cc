@@ -43,6 +43,7 @@ BlobCache::BlobCache(CacheShard& shard, std::shared_ptr<const BlobLayout> layout
       readers_(map_),
       read_ahead_(layout_->plain_size(), shard_.limits.read_ahead),
       neighbours_(*layout_),
+      prompts_(*layout_, shard_.limits.prompts),
       ready_bytes_(CountReadyBytes()),
       scope_(shard_.engine, "blob cache") {}
 
@@ -107,6 +108,7 @@ Task<void> BlobCache::Ensure(ByteRange plain) {
 // True: more has become worth fetching ahead.
 bool BlobCache::NoteDemand(ByteRange plain, ChunkSpan want) {
   const bool far = fetcher_.distance().in_flight() > 0;
+  if (!fetcher_.distance().is_near()) prompts_.OnRead(want);
   if (far) neighbours_.OnRead(want);
   return read_ahead_.OnDemand(plain) || far;
 }
@@ -157,22 +159,30 @@ void BlobCache::FetchAhead() {
     return has_data() && !scope_.stop_requested() && shard_.engine.Now() >= ahead_not_before_ &&
            flights_ahead_ < flights;
   };
-  while (may_fly() && !NextRunAhead().empty()) {
+  while (may_fly() && !NextRunAhead(flights_ahead_).empty()) {
     ++flights_ahead_;
     scope_.Spawn(FlyAhead());
   }
 }
 
-// Where readers go on in order; else, while a reader waits for the way that its bytes have, what may be next.
-ChunkSpan BlobCache::NextRunAhead() const {
+// Where readers go on in order; else what the files speak of that were opened; else, while a reader waits for the way
+// that its bytes have, what may be next.  `others`: flights ahead that are under way.
+ChunkSpan BlobCache::NextRunAhead(uint32_t others) {
+  const StreamLimits& limits = shard_.limits.stream;
+  const uint64_t in_flight = fetcher_.distance().in_flight();
+  // More than that is nothing but a queue before the next miss.
+  if (in_flight > 0 && fetcher_.under_way() >= Part(in_flight, limits.under_way, INT64_MAX)) return {};
   for (size_t stream = 0; stream < ReadAhead::kStreams; ++stream) {
     const ChunkSpan window = layout_->Covering(read_ahead_.Window(stream));
     const uint32_t first = map_.FirstMissing(window);
     if (first < window.end) return RunAt(*layout_, map_, first, window.end, shard_.limits.background);
   }
-  const uint64_t in_flight = fetcher_.distance().in_flight();
-  if (waiting_ == 0 || in_flight == 0) return {};
-  const StreamLimits& limits = shard_.limits.stream;
+  if (in_flight == 0) return {};
+  const RunLimits prompted{.plain_bytes = limits.plain_bytes,
+                           .stored_bytes = shard_.limits.prompts.stored_bytes,
+                           .stored_gap = shard_.limits.background.stored_gap};
+  if (const ChunkSpan run = prompts_.Pick(map_, prompted); !run.empty()) return run;
+  if (waiting_ == 0 || others >= limits.neighbour_flights) return {};
   const RunLimits run{
       .plain_bytes = limits.plain_bytes,
       .stored_bytes = std::max(limits.min_neighbours, Part(in_flight, limits.neighbours, limits.max_neighbours)),
@@ -199,17 +209,19 @@ void BlobCache::Settle(const std::vector<ChunkFailure>& failures, uint32_t wante
 // One flight that nobody has asked for.  Memory first, claims after: what is claimed is on its way, and a reader waits
 // for it.
 Task<void> BlobCache::FlyAhead() {
-  co_await shard_.ahead_bytes.Take(StoredBytes(*layout_, NextRunAhead()).length);
+  const auto next = [this] { return NextRunAhead(flights_ahead_ - 1); };
+  const ChunkSpan likely = next();
+  co_await shard_.ahead_bytes.Take(likely.empty() ? 0 : StoredBytes(*layout_, likely).length);
   co_await shard_.ahead_requests.Take(1);
   runtime::Buffer memory;
   try {
-    memory = co_await shard_.background_buffers.Take(fetcher_.MemoryFor(OrderOf(NextRunAhead())));
+    memory = co_await shard_.background_buffers.Take(fetcher_.MemoryFor(OrderOf(next())));
   } catch (const Error& e) {
     if (e.code() == Errc::kStopped) throw;
     ahead_not_before_ = shard_.engine.Now() + shard_.limits.ahead_pause;
   }
   // Meanwhile others may have fetched, or claimed, what was worth fetching.
-  FetchOrder order = OrderOf(NextRunAhead());
+  FetchOrder order = OrderOf(next());
   while (!order.run.empty() && fetcher_.MemoryFor(order) > memory.size()) --order.run.end;
   if (!order.run.empty()) {
     map_.Claim(order.run);
@@ -218,6 +230,10 @@ Task<void> BlobCache::FlyAhead() {
   }
   --flights_ahead_;
   FetchAhead();
+}
+
+void BlobCache::OnBytes(uint32_t position, ConstBytes plain) {
+  if (!fetcher_.distance().is_near()) prompts_.OnBytes(position, plain);
 }
 
 void BlobCache::OnWritten(ChunkSpan chunks, Lane lane) {
@@ -230,6 +246,7 @@ void BlobCache::OnWritten(ChunkSpan chunks, Lane lane) {
   stats_.fetched_plain_bytes += bytes;
   if (lane == Lane::kBackground) stats_.ahead_plain_bytes += bytes;
   readers_.Settle(chunks);
+  if (fetcher_.distance().in_flight() > 0) FetchAhead();
 
   if (map_file_) {
     unsaved_bytes_ += bytes;

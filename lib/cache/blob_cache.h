@@ -17,6 +17,7 @@
 #include "cache/fetcher.h"
 #include "cache/map_file.h"
 #include "cache/neighbours.h"
+#include "cache/prompts.h"
 #include "cache/read_ahead.h"
 #include "cache/readers.h"
 #include "runtime/event.h"
@@ -103,10 +104,11 @@ class BlobCache final : private FetchSink {
   ChunkSpan GoOn(ChunkSpan run);
   FetchOrder OrderOf(ChunkSpan run) const;
   void FetchAhead();
-  ChunkSpan NextRunAhead() const;
+  ChunkSpan NextRunAhead(uint32_t others);
   runtime::Task<void> Fly(FetchOrder order);
   runtime::Task<void> FlyAhead();
   void Settle(const std::vector<ChunkFailure>& failures, uint32_t wanted_end);
+  void OnBytes(uint32_t position, ConstBytes plain) override;
   void OnWritten(ChunkSpan chunks, runtime::Lane lane) override;
   runtime::Task<void> CheckpointLater();
   void LoseUnsaved(const Error& error);
@@ -122,6 +124,7 @@ class BlobCache final : private FetchSink {
   Readers readers_;
   ReadAhead read_ahead_;
   Neighbours neighbours_;
+  Prompts prompts_;
   BlobObserver* observer_ = nullptr;
   BlobStats stats_;
   uint64_t ready_bytes_ = 0;

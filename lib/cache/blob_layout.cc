@@ -16,13 +16,13 @@ constexpr uint64_t MaxStoredSize(uint64_t plain_size) { return plain_size + plai
 
 }  // namespace
 
-BlobLayout::BlobLayout(const image::rafs::Blob& blob, std::vector<uint32_t> groups)
+BlobLayout::BlobLayout(const image::rafs::Blob& blob, image::rafs::BlobAdvice advice)
     : id_(blob.id),
       compression_(blob.compression),
       digester_(blob.digester),
       plain_size_(blob.plain_size),
       stored_size_(blob.stored_size),
-      groups_(std::move(groups)) {
+      advice_(std::move(advice)) {
   chunks_.reserve(blob.chunks.size());
   for (const image::rafs::Chunk& chunk : blob.chunks) {
     chunks_.push_back(LayoutChunk{.digest = chunk.digest,
@@ -35,10 +35,10 @@ BlobLayout::BlobLayout(const image::rafs::Blob& blob, std::vector<uint32_t> grou
     chunk_bytes_ += chunk.plain_size;
   }
   Check();
-  if (!groups_.empty()) {
-    SLUICE_CHECK(groups_.size() == chunks_.size(), "each chunk has a group");
-    group_sizes_.resize(uint64_t{*std::max_element(groups_.begin(), groups_.end())} + 1);
-    for (size_t i = 0; i < chunks_.size(); ++i) group_sizes_[groups_[i]] += chunks_[i].stored_size;
+  if (const std::vector<uint32_t>& groups = advice_.groups; !groups.empty()) {
+    SLUICE_CHECK(groups.size() == chunks_.size(), "each chunk has a group");
+    group_sizes_.resize(uint64_t{*std::max_element(groups.begin(), groups.end())} + 1);
+    for (size_t i = 0; i < chunks_.size(); ++i) group_sizes_[groups[i]] += chunks_[i].stored_size;
   }
   digest_ = ComputeDigest();
 }

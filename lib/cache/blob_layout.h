@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/limits.h"
 #include "base/range.h"
+#include "image/rafs/blob_advice.h"
 #include "image/rafs/image.h"
 
 namespace sluice::cache {
@@ -46,9 +47,9 @@ struct ChunkSpan {
 // sizes bound what a fetch allocates.
 class BlobLayout {
  public:
-  // `blob` comes from a bootstrap that has passed image::rafs::RequireServable.  `groups`: by position of the chunk,
-  // below 2^32 - 1 and dense; empty when nothing is known.  Throws kCorrupt naming blob, chunk and numbers.
-  explicit BlobLayout(const image::rafs::Blob& blob, std::vector<uint32_t> groups = {});
+  // `blob` comes from a bootstrap that has passed image::rafs::RequireServable, `advice` from the same; its groups are
+  // below 2^32 - 1 and dense.  Throws kCorrupt naming blob, chunk and numbers.
+  explicit BlobLayout(const image::rafs::Blob& blob, image::rafs::BlobAdvice advice = {});
 
   const BlobId& id() const noexcept { return id_; }
   Compression compression() const noexcept { return compression_; }
@@ -71,7 +72,9 @@ class BlobLayout {
   // Stored bytes by group; empty when nothing is known.
   const std::vector<uint64_t>& group_sizes() const noexcept { return group_sizes_; }
   // Only if something is known.
-  uint32_t group(uint32_t position) const noexcept { return groups_[position]; }
+  uint32_t group(uint32_t position) const noexcept { return advice_.groups[position]; }
+  // Where files lie that others speak of.
+  const image::rafs::FileNames& names() const noexcept { return advice_.names; }
 
   // The chunks that hold bytes of `plain`.  Any range will do: what lies outside of all chunks needs none.
   ChunkSpan Covering(ByteRange plain) const noexcept;
@@ -87,7 +90,7 @@ class BlobLayout {
   uint64_t stored_size_;
   uint64_t chunk_bytes_ = 0;
   std::vector<LayoutChunk> chunks_;
-  std::vector<uint32_t> groups_;  // by position
+  image::rafs::BlobAdvice advice_;
   std::vector<uint64_t> group_sizes_;
   Digest digest_;
 };

@@ -37,7 +37,22 @@ struct StreamLimits {
   uint64_t plain_bytes = 4 * kMiB;               // of each of these
   // Read, decompressed and written at once.  Its readers go on while the rest still comes.
   RunLimits piece{.plain_bytes = 256 * kKiB, .stored_bytes = 64 * kKiB};
-  uint32_t flights = 3;  // ahead, per blob
+  // No flight ahead begins while more is under way: a reader that misses now would wait behind it.
+  double under_way = 1.5;
+  uint32_t flights = 12;           // ahead, per blob
+  uint32_t neighbour_flights = 3;  // of these, at most so many while neighbours are fetched
+};
+
+// Following what files speak of.
+struct PromptLimits {
+  uint8_t steps = 3;                   // from a file that was read to one that it speaks of, and on from there
+  uint64_t whole_file = 1 * kMiB;      // stored bytes; of larger files only the ends are fetched
+  uint64_t stored_bytes = 256 * kKiB;  // of one run
+  uint64_t gap = 32 * kKiB;            // stored bytes that nobody spoke of, between two chunks of one run
+  uint32_t backward = 32;              // chunks that a run may begin before the one that is wanted first
+  uint32_t of_one_name = 4;            // libraries; a name with more says little
+  uint32_t folders = 4096;             // that are remembered
+  uint32_t names = 64 * 1024;          // that are remembered
 };
 
 struct CacheLimits {
@@ -48,6 +63,7 @@ struct CacheLimits {
   RunLimits background{.plain_bytes = 2 * kMiB, .stored_bytes = 1 * kMiB};
   ReadAheadLimits read_ahead;
   StreamLimits stream;
+  PromptLimits prompts;
   uint32_t background_flights = 2;     // per blob, when its source is near
   uint64_t inline_bytes = 256 * kKiB;  // plain bytes that the shard decompresses itself; more goes to a CPU worker
   uint32_t refetches = 2;  // of a chunk whose bytes are wrong, straight from the backend, before a reader gets an error

@@ -38,11 +38,11 @@ double Distance::bandwidth() const noexcept {
   return *std::max_element(bandwidths_.begin(), bandwidths_.begin() + std::min(transfers_, kSamples));
 }
 
+bool Distance::is_near() const noexcept { return answers_ >= kLeastAnswers && round_trip() < limits_.near; }
+
 uint64_t Distance::in_flight() const noexcept {
-  if (answers_ < kLeastAnswers) return 0;
-  const Duration trip = round_trip();
-  if (trip < limits_.near) return 0;
-  return static_cast<uint64_t>(std::min(bandwidth() * Seconds(trip).count(), 1e12));
+  if (answers_ < kLeastAnswers || is_near()) return 0;
+  return static_cast<uint64_t>(std::min(bandwidth() * Seconds(round_trip()).count(), 1e12));
 }
 
 }  // namespace sluice::cache

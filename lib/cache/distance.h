@@ -23,6 +23,8 @@ class Distance {
   // anything is passed over.
   void OnTransfer(uint64_t bytes, Duration took) noexcept;
 
+  // Known, and too near for anything to be brought along.
+  bool is_near() const noexcept;
   // Stored bytes that could come during one round trip; 0 for a source that is near, or not known yet.
   uint64_t in_flight() const noexcept;
 

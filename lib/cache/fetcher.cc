@@ -28,6 +28,23 @@ Failures FailAll(ChunkSpan run, const Error& error) {
   return failures;
 }
 
+// Adds what one answer has still to bring to what all of them have.
+class UnderWay {
+ public:
+  UnderWay(uint64_t& all, uint64_t bytes) noexcept : all_(all), rest_(bytes) { all_ += bytes; }
+  UnderWay(const UnderWay&) = delete;
+  UnderWay& operator=(const UnderWay&) = delete;
+  ~UnderWay() { all_ -= rest_; }
+  void OnArrived(uint64_t bytes) noexcept {
+    all_ -= bytes;
+    rest_ -= bytes;
+  }
+
+ private:
+  uint64_t& all_;
+  uint64_t rest_;
+};
+
 // Whether other chunks of the same blob may do better: a blob that is cut or damaged still has good parts, a blob that
 // is not there has none.
 bool ConcernsOneChunk(const Error& error) { return error.code() == Errc::kCorrupt || error.code() == Errc::kIo; }
@@ -102,6 +119,7 @@ Task<Failures> Fetcher::FetchOnce(Flight& flight, ChunkSpan run) {
     stream = source->OpenStream(all.offset, all.length, lane);
 
   Failures failures;
+  UnderWay under_way(under_way_, all.length);
   const TimePoint asked = shard_.engine.Now();
   uint64_t at = all.offset;  // what is stored before has come
   for (ChunkSpan piece{run.first, run.first}; piece.end < run.end;) {
@@ -130,6 +148,7 @@ Task<Failures> Fetcher::FetchOnce(Flight& flight, ChunkSpan run) {
       co_return failures;
     }
     at = stored.end();
+    under_way.OnArrived(incoming.size());
     stats_.stored_bytes += incoming.size();
     const Duration took = shard_.engine.Now() - asked;
     if (piece.first == run.first) {
@@ -152,8 +171,22 @@ Task<Failures> Fetcher::Keep(Flight& flight, ChunkSpan piece, ConstBytes stored,
     failure.error.AddContext(NameOf(layout_, {failure.position, failure.position + 1}));
   }
   if (!failures.empty()) sources_.MarkFailed(source);
+  Show(piece, plain, failures);
   co_await Write(flight, piece, plain, failures);
   co_return failures;
+}
+
+void Fetcher::Show(ChunkSpan piece, ConstBytes plain, const Failures& without) {
+  auto failure = without.begin();
+  for (uint32_t position = piece.first; position < piece.end; ++position) {
+    if (failure != without.end() && failure->position == position) {
+      ++failure;
+      continue;
+    }
+    const LayoutChunk& chunk = layout_.chunk(position);
+    const uint64_t at = chunk.plain_offset - layout_.chunk(piece.first).plain_offset;
+    sink_.OnBytes(position, plain.subspan(at, chunk.plain_size));
+  }
 }
 
 Task<Failures> Fetcher::Decode(ChunkSpan run, ConstBytes stored, MutableBytes plain, Lane lane) {

@@ -20,6 +20,8 @@ namespace sluice::cache {
 class FetchSink {
  public:
   virtual ~FetchSink() = default;
+  // The verified bytes of a chunk, before they are written.
+  virtual void OnBytes(uint32_t position, ConstBytes plain) = 0;
   // Verified bytes of `chunks` are in the data file.
   virtual void OnWritten(ChunkSpan chunks, runtime::Lane lane) = 0;
 };
@@ -59,6 +61,8 @@ class Fetcher {
   uint64_t MemoryFor(const FetchOrder& order) const;
   // Of the sources, as far as fetches have told.
   const Distance& distance() const noexcept { return distance_; }
+  // Stored bytes that were asked for and have not come.
+  uint64_t under_way() const noexcept { return under_way_; }
 
  private:
   struct Flight;
@@ -68,6 +72,7 @@ class Fetcher {
   runtime::Task<std::vector<ChunkFailure>> FetchSingly(Flight& flight, std::vector<ChunkFailure> failed);
   runtime::Task<std::vector<ChunkFailure>> Keep(Flight& flight, ChunkSpan piece, ConstBytes stored, MutableBytes plain,
                                                 std::shared_ptr<backend::BlobSource> source);
+  void Show(ChunkSpan piece, ConstBytes plain, const std::vector<ChunkFailure>& without);
   runtime::Task<std::vector<ChunkFailure>> Decode(ChunkSpan run, ConstBytes stored, MutableBytes plain,
                                                   runtime::Lane lane);
   runtime::Task<void> Write(Flight& flight, ChunkSpan run, ConstBytes plain, const std::vector<ChunkFailure>& without);
@@ -80,6 +85,7 @@ class Fetcher {
   Distance distance_;
   Stats stats_;
   uint64_t data_losses_ = 0;
+  uint64_t under_way_ = 0;
 };
 
 }  // namespace sluice::cache

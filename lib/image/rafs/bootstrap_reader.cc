@@ -123,14 +123,14 @@ Image ParseBootstrap(ConstBytes bootstrap, const ReadOptions& options) {
 BootstrapSummary ValidateBootstrap(ConstBytes bootstrap, const ReadOptions& options) {
   Tables tables = ParseTables(bootstrap, options);
   TreeReader reader(bootstrap, tables.super, tables.ext.chunk_size, tables.blobs);
-  ChunkGroups groups(tables.blobs);
-  reader.Read(nullptr, &groups);
+  AdviceBuilder advice(tables.blobs);
+  reader.Read(nullptr, &advice);
   ParsePrefetch(bootstrap, tables.ext.prefetch_table, reader);
   return {.chunk_size = tables.ext.chunk_size,
           .compression = tables.ext.compression,
           .digester = tables.ext.digester,
           .blobs = std::move(tables.blobs),
-          .chunk_groups = std::move(groups).Take(),
+          .advice = std::move(advice).Take(),
           .inodes = reader.inodes()};
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/blob_id.h"
 #include "base/bytes.h"
+#include "image/rafs/blob_advice.h"
 #include "image/rafs/image.h"
 
 namespace sluice::image::rafs {
@@ -22,9 +23,9 @@ struct BootstrapSummary {
   uint32_t chunk_size = 0;
   Compression compression = Compression::kZstd;
   DigestAlgorithm digester = DigestAlgorithm::kBlake3;
-  std::vector<Blob> blobs;                          // in the order of the device slots
-  std::vector<std::vector<uint32_t>> chunk_groups;  // by blob and position of the chunk (chunk_groups.h)
-  uint64_t inodes = 0;                              // that the tree reaches
+  std::vector<Blob> blobs;         // in the order of the device slots
+  std::vector<BlobAdvice> advice;  // on each of these
+  uint64_t inodes = 0;             // that the tree reaches
 };
 
 // Both check the same: super blocks, tables, and in one bounded walk every inode, directory, xattr and chunk index that

@@ -37,6 +37,7 @@ size_t PositionOf(const Blob& blob, uint32_t index) {
 struct TreeReader::Directory {
   uint64_t nid;
   uint64_t parent;
+  std::string_view name;  // empty: the root
 };
 
 TreeReader::TreeReader(ConstBytes bootstrap, const erofs::SuperBlock& super, uint32_t chunk_size,
@@ -48,18 +49,18 @@ TreeReader::TreeReader(ConstBytes bootstrap, const erofs::SuperBlock& super, uin
   seen_.resize((bootstrap.size() - meta) / erofs::kInodeSlotSize);
 }
 
-void TreeReader::Read(Tree* tree, ChunkGroups* groups) {
+void TreeReader::Read(Tree* tree, AdviceBuilder* advice) {
   const std::string what = "root " + NameOf(super_.root_nid);
   Inode root = ReadInode(super_.root_nid, what);
   if (root.type != FileType::kDirectory) Throw(Errc::kCorrupt, "{}: field 'i_mode' is not that of a directory", what);
   if (tree != nullptr) tree->Get(tree->root()) = std::move(root);
 
   // Every directory comes here once: a second name for it is refused.
-  std::vector<Directory> pending{{.nid = super_.root_nid, .parent = super_.root_nid}};
+  std::vector<Directory> pending{{.nid = super_.root_nid, .parent = super_.root_nid, .name = {}}};
   while (!pending.empty()) {
     const Directory directory = pending.back();
     pending.pop_back();
-    ReadDirectory(directory, pending, tree, groups);
+    ReadDirectory(directory, pending, tree, advice);
   }
 }
 
@@ -115,7 +116,7 @@ Inode TreeReader::ReadInode(uint64_t nid, std::string_view what) {
 }
 
 void TreeReader::ReadDirectory(const Directory& directory, std::vector<Directory>& pending, Tree* tree,
-                               ChunkGroups* groups) {
+                               AdviceBuilder* advice) {
   const std::string what = NameOf(directory.nid);
   const FlatData data = ReadFlat(directory.nid, HeaderAt(directory.nid, what), what);
   std::vector<erofs::DirectoryEntry> entries;
@@ -124,7 +125,11 @@ void TreeReader::ReadDirectory(const Directory& directory, std::vector<Directory
     reader.ReadBlock(data.blocks.subspan(at, kBlockSize), entries);
   if (!data.tail.empty()) reader.ReadBlock(data.tail, entries);
 
-  if (groups != nullptr) groups->BeginDirectory();
+  // Numbers of inodes are below the size of seen_, which is that of a bootstrap in memory by 32.
+  if (advice != nullptr) {
+    advice->BeginDirectory(static_cast<uint32_t>(directory.nid), static_cast<uint32_t>(directory.parent),
+                           directory.name);
+  }
   int dots = 0;
   for (const erofs::DirectoryEntry& entry : entries) {
     if (entry.name == "." || entry.name == "..") {
@@ -142,11 +147,11 @@ void TreeReader::ReadDirectory(const Directory& directory, std::vector<Directory
     const bool is_new = seen_[entry.nid] == 0;
     if (header.type == FileType::kDirectory) {
       if (!is_new) Throw(Errc::kCorrupt, "{}: the directory has a second name, a loop or a hard link", child);
-      pending.push_back({.nid = entry.nid, .parent = directory.nid});
+      pending.push_back({.nid = entry.nid, .parent = directory.nid, .name = entry.name});
     }
     if (is_new) {
       Inode inode = ReadInode(entry.nid, child);
-      if (groups != nullptr) groups->Add(inode.chunks);
+      if (advice != nullptr) advice->Add(entry.name, inode.chunks);
       if (tree != nullptr) tree->Add(std::move(inode));
     }
     if (tree != nullptr) {

@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "image/erofs/inode.h"
 #include "image/erofs/super_block.h"
-#include "image/rafs/chunk_groups.h"
+#include "image/rafs/blob_advice.h"
 #include "image/rafs/image.h"
 
 namespace sluice::image::rafs {
@@ -19,9 +19,9 @@ class TreeReader {
   // Borrows all of them.  `bootstrap` is a whole number of blocks.
   TreeReader(ConstBytes bootstrap, const erofs::SuperBlock& super, uint32_t chunk_size, const std::vector<Blob>& blobs);
 
-  // Visits every inode that the root reaches, once; stores them in `tree` (which is new) and their chunks in `groups`
+  // Visits every inode that the root reaches, once; stores them in `tree` (which is new) and tells `advice` of them
   // unless these are nullptr.  Throws kCorrupt or kUnsupported naming nid and field.
-  void Read(Tree* tree, ChunkGroups* groups);
+  void Read(Tree* tree, AdviceBuilder* advice);
 
   uint64_t inodes() const noexcept { return inodes_; }
   // The inode at `nid`; throws kCorrupt naming `what` unless Read() found one there.
@@ -34,7 +34,7 @@ class TreeReader {
   erofs::InodeHeader HeaderAt(uint64_t nid, std::string_view what) const;
   // The inode at `nid`, without the entries of a directory.  Counts it as visited.
   Inode ReadInode(uint64_t nid, std::string_view what);
-  void ReadDirectory(const Directory& directory, std::vector<Directory>& pending, Tree* tree, ChunkGroups* groups);
+  void ReadDirectory(const Directory& directory, std::vector<Directory>& pending, Tree* tree, AdviceBuilder* advice);
 
   std::vector<FileChunk> ReadChunks(uint64_t nid, const erofs::InodeHeader& header, std::string_view what) const;
   FileChunk ReadChunk(ConstBytes index, uint64_t plain_size, std::string_view what) const;

@@ -140,13 +140,14 @@ TEST_CASE("the layout digest changes with everything that a fetch relies on") {
   }
 }
 
-TEST_CASE("groups are advice: they tell their stored sizes and do not change what the layout is") {
+TEST_CASE("groups and names are advice: they tell their stored sizes and do not change what the layout is") {
   const BlobLayout plain(SmallBlob());
   CHECK(plain.group_sizes().empty());
-  const BlobLayout grouped(SmallBlob(), {1, 0, 1});
+  const BlobLayout grouped(SmallBlob(), {.groups = {1, 0, 1}, .names = {.names = {{.key = 7}}}});
   CHECK(grouped.group_sizes() == std::vector<uint64_t>{4096, 3001});
   CHECK(grouped.group(0) == 1);
   CHECK(grouped.group(1) == 0);
+  CHECK(grouped.names().names.size() == 1);
   CHECK(grouped.digest() == plain.digest());
 }
 

@@ -75,7 +75,7 @@ class CacheFixture {
   }
 
   const TestBlob blob;
-  const std::shared_ptr<const BlobLayout> layout;
+  std::shared_ptr<const BlobLayout> layout;
   FakeBackend backend;
 
  private:

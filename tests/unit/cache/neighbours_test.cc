@@ -22,7 +22,7 @@ BlobLayout MakeLayout(std::vector<uint32_t> groups = {}) {
                                              .plain_size = kPlain,
                                              .stored_size = kStored,
                                              .compressed = true});
-  return BlobLayout(blob, std::move(groups));
+  return BlobLayout(blob, {.groups = std::move(groups)});
 }
 
 }  // namespace

@@ -26,7 +26,9 @@ CacheLimits FarLimits(uint64_t ahead, uint64_t neighbours) {
                    .min_neighbours = 0,
                    .max_neighbours = neighbours,
                    .piece = {.plain_bytes = 40 * kKiB, .stored_bytes = 40 * kKiB},
-                   .flights = neighbours > 0 ? 2u : 0u};
+                   .under_way = 1e12,
+                   .flights = neighbours > 0 ? 2u : 0u,
+                   .neighbour_flights = neighbours > 0 ? 2u : 0u};
   return limits;
 }
 
@@ -149,6 +151,43 @@ TEST_CASE("while a reader waits, what lies around it comes, too; when nobody wai
     // Those that were under way end; no others begin.
     const uint64_t most = fixture.Plain(60).length + 4 * 40 * kKiB;
     CHECK(cache->stats().fetched_plain_bytes <= most + fixture.Plain(118).length + fixture.Plain(119).length);
+    co_await fixture.store.Release(std::move(cache));
+  });
+}
+
+TEST_CASE("what a file speaks of is fetched when the file is read, on the background lane") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    CacheLimits limits = FarLimits(0, 0);
+    limits.stream.flights = 2;
+    CacheFixture fixture(env, kBlob, limits);
+    // Chunks 10 and 90 are two forms of one module, whatever they hold.
+    const image::NameKey key = image::ModuleKey("enum");
+    const image::rafs::FileNames names{.names = {{.key = key, .folder = 1, .first = 90, .chunks = 1}},
+                                       .modules = {{.key = key, .first = 10, .folder = 1, .parent = 0}}};
+    fixture.layout = std::make_shared<BlobLayout>(fixture.blob.blob, image::rafs::BlobAdvice{{}, names});
+    BlobLease cache = co_await fixture.Open();
+    co_await LearnDistance(fixture, *cache);
+    co_await cache->Ensure(fixture.Plain(50));
+    CHECK(fixture.backend.streams.empty());
+    co_await cache->Ensure(fixture.Plain(10));
+    CHECK(fixture.backend.streams == std::vector{fixture.Stored(90)});
+    CHECK(fixture.backend.lanes == std::vector{runtime::Lane::kBackground});
+    co_await cache->Ensure(fixture.Plain(90));
+    CHECK(fixture.backend.reads.size() == 3);
+    co_await fixture.ExpectData(cache->data_path(), 90, 91);
+    co_await fixture.store.Release(std::move(cache));
+  });
+}
+
+TEST_CASE("no flight ahead begins while enough is under way") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    CacheLimits limits = FarLimits(0, 40 * kKiB);
+    limits.stream.under_way = 0;
+    CacheFixture fixture(env, kBlob, limits);
+    BlobLease cache = co_await fixture.Open();
+    co_await LearnDistance(fixture, *cache);
+    co_await cache->Ensure(fixture.Plain(60));
+    CHECK(fixture.backend.reads == std::vector{fixture.Stored(60)});
     co_await fixture.store.Release(std::move(cache));
   });
 }

@@ -61,8 +61,8 @@ TEST_CASE("each blob numbers its groups by itself, without gaps") {
 
 TEST_CASE("a bootstrap tells the groups of its chunks") {
   const BootstrapSummary summary = ValidateBootstrap(BuildBootstrap(SampleImage()));
-  REQUIRE(summary.chunk_groups.size() == 2);
-  const auto& first = summary.chunk_groups[0];
+  REQUIRE(summary.advice.size() == 2);
+  const auto& first = summary.advice[0].groups;
   REQUIRE(first.size() == 8);
   // "file" has chunks 0 to 2, "sparse" chunks 3 and 4 and one of the other blob; nothing uses 5 to 7.
   CHECK(first[0] != ChunkGroups::kNoFile);
@@ -71,7 +71,7 @@ TEST_CASE("a bootstrap tells the groups of its chunks") {
   CHECK(first[3] != first[0]);
   CHECK(first[4] == first[3]);
   CHECK(first[5] == ChunkGroups::kNoFile);
-  const auto& second = summary.chunk_groups[1];
+  const auto& second = summary.advice[1].groups;
   REQUIRE(second.size() == 2);
   CHECK(second[0] != second[1]);  // of "sparse", of the folder of "inner"
 }
