@@ -15,6 +15,18 @@ const Prompts::Module* Prompts::FindModule(uint32_t position) const noexcept {
   return found != modules.end() && found->first == position ? &*found : nullptr;
 }
 
+std::pair<uint32_t, uint32_t> Prompts::Find(image::NameKey key) const noexcept {
+  const std::vector<Name>& names = layout_.names().names;
+  const auto found = std::equal_range(names.begin(), names.end(), Name{.key = key},
+                                      [](const Name& a, const Name& b) { return a.key < b.key; });
+  return {static_cast<uint32_t>(found.first - names.begin()), static_cast<uint32_t>(found.second - names.begin())};
+}
+
+// Modules are looked for around the one that names them, and where others have been found.
+bool Prompts::IsNear(const Module& module, const Name& name) const noexcept {
+  return name.folder == module.folder || name.folder == module.parent || folders_.contains(name.folder);
+}
+
 void Prompts::OnRead(ChunkSpan chunks) {
   if (!knows_names()) return;
   if (steps_.empty()) {
@@ -25,7 +37,10 @@ void Prompts::OnRead(ChunkSpan chunks) {
        position = read_.FirstAbsent({position + 1, chunks.end})) {
     read_.Add(position);
     const Module* module = FindModule(position);
-    if (module != nullptr && folders_.size() < limits_.folders) folders_.insert(module->folder);
+    if (module != nullptr) {
+      if (folders_.size() < limits_.folders) folders_.insert(module->folder);
+      FollowName(*module);
+    }
     Follow(position, limits_.steps);
     Forget(position);
   }
@@ -46,17 +61,12 @@ void Prompts::OnBytes(uint32_t position, ConstBytes plain) {
 void Prompts::Listen(uint32_t position, ConstBytes plain) {
   const Module* module = FindModule(position);
   std::vector<image::NameKey> keys = module != nullptr ? image::FindModules(plain) : image::FindLibraries(plain);
-  if (module != nullptr) keys.insert(keys.begin(), module->key);
-  const std::vector<Name>& names = layout_.names().names;
   std::vector<uint32_t> said;
   for (const image::NameKey key : keys) {
-    const auto found = std::equal_range(names.begin(), names.end(), Name{.key = key},
-                                        [](const Name& a, const Name& b) { return a.key < b.key; });
-    const auto most = static_cast<ptrdiff_t>(limits_.of_one_name);
+    const auto [first, end] = Find(key);
     // A name that many files have says little.
-    if (module == nullptr && found.second - found.first > most) continue;
-    for (auto name = found.first; name != found.second; ++name)
-      said.push_back(static_cast<uint32_t>(name - names.begin()));
+    if (module == nullptr && end - first > limits_.of_one_name) continue;
+    for (uint32_t name = first; name < end; ++name) said.push_back(name);
   }
   if (said.empty() || said.size() > limits_.names - said_names_) return;
   said_names_ += said.size();
@@ -70,10 +80,19 @@ void Prompts::Follow(uint32_t position, uint8_t steps) {
   std::vector<uint32_t> wanted;
   for (const uint32_t index : said->second) {
     const Name& name = layout_.names().names[index];
-    // Modules are looked for around the one that names them, and where others have been found.
-    const bool is_near = module == nullptr || name.folder == module->folder || name.folder == module->parent ||
-                         folders_.contains(name.folder);
-    if (is_near) Want(name, steps, wanted);
+    if (module == nullptr || IsNear(*module, name)) Want(name, steps, wanted);
+  }
+  wanted_.insert(wanted_.begin(), wanted.begin(), wanted.end());
+}
+
+// The source is read after bytecode that is out of date, bytecode after the source that a program names: for these
+// nobody has to wait for the bytes.
+void Prompts::FollowName(const Module& module) {
+  const auto [first, end] = Find(module.key);
+  std::vector<uint32_t> wanted;
+  for (uint32_t index = first; index < end; ++index) {
+    const Name& name = layout_.names().names[index];
+    if (name.folder == module.folder || name.folder == module.parent) Want(name, limits_.steps, wanted);
   }
   wanted_.insert(wanted_.begin(), wanted.begin(), wanted.end());
 }

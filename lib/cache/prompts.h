@@ -7,6 +7,7 @@
 #include <deque>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -36,8 +37,12 @@ class Prompts {
 
   bool knows_names() const noexcept { return !layout_.names().names.empty(); }
   const Module* FindModule(uint32_t position) const noexcept;
+  // [first, second) of the positions of names with this key.
+  std::pair<uint32_t, uint32_t> Find(image::NameKey key) const noexcept;
+  bool IsNear(const Module& module, const Name& name) const noexcept;
   void Listen(uint32_t position, ConstBytes plain);
   void Follow(uint32_t position, uint8_t steps);
+  void FollowName(const Module& module);
   void Forget(uint32_t position);
   void Want(const Name& name, uint8_t steps, std::vector<uint32_t>& wanted);
   bool IsWanted(const ChunkMap& map, uint32_t position) const noexcept {

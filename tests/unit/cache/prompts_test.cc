@@ -87,6 +87,19 @@ TEST_CASE("a module that was read brings those that it names, around it and wher
   CHECK(Drain(prompts, map) == Runs{{20, 21}});
 }
 
+TEST_CASE("the other form of a module comes before its bytes tell anything") {
+  Image image;
+  image.AddModule("main", 0);
+  image.AddModule("main", 40);
+  image.AddModule("main", 60, kElsewhere);
+  const BlobLayout layout = image.Make();
+  ChunkMap map(kChunks);
+  Prompts prompts(layout, kLimits);
+  map.Claim({0, 1});
+  prompts.OnRead({0, 1});
+  CHECK(Drain(prompts, map) == Runs{{40, 41}});
+}
+
 TEST_CASE("what came before it was read speaks when it is read") {
   Image image;
   image.AddModule("main", 0);
@@ -199,7 +212,8 @@ TEST_CASE("nothing is noted where no names are known, or too many") {
   image.AddModule("near", 10);
   const BlobLayout layout = image.Make();
   PromptLimits limits = kLimits;
-  limits.names = 1;  // the module's own and the other: one too many
+  limits.names = 0;
+  map.Claim({0, 1});
   Prompts few(layout, limits);
   few.OnRead({0, 1});
   few.OnBytes(0, AsBytes("import near\n"));
