@@ -31,7 +31,7 @@ def test_completions_and_the_example_configuration_are_installed(installed, path
 
 
 @pytest.mark.parametrize("page", ["sluice.1", "sluice-bind.1", "sluice-unbind.1", "sluice-convert.1", "sluice-mount.1", "sluice-umount.1", "sluice-list.1",
-                                  "sluice-status.1", "sluiced.8"])
+                                  "sluice-status.1", "sluice-backend.5", "sluiced.8"])
 def test_manual_page_formats_without_a_warning(installed, page):
     path = found(installed, page)
     assert path.parent.name == f"man{page[-1]}"

@@ -214,9 +214,10 @@ def test_giant_sizes_cost_no_memory(registry, work, part, size):
         registry.put_manifest(image)
     limit = 2 << 30  # of address space
     for command in ("copy", "convert"):
-        attempt(command, "--quiet", PLAIN, "--retry-times", "0", *(["--jobs", "1"] if command == "convert" else []),
-                registry.reference, f"oci:{work}/{command}:x",
-                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+        refused = attempt(command, "--quiet", PLAIN, "--retry-times", "0", *(["--jobs", "1"] if command == "convert" else []),
+                          registry.reference, f"oci:{work}/{command}:x",
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+        assert str(size) in refused.stderr
         assert nothing_came(work, command)
 
 

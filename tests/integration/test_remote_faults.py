@@ -58,14 +58,18 @@ FATAL = {
 # Of these, what passes is not noticed: the request is made again.
 PASSING = ["drop", "reset", "truncate", "flip-bits", "429", "429-retry-after", "500", "slowloris", "stall"]
 
+# What a client of stores does by itself, and not as a client of registries does.
+OF_STORES = ["truncate", "flip-bits", "500", "403", "slowloris", "redirect-loop", "whole-body", "wrong-range"]
+
 
 @dataclasses.dataclass
 class Remote:
-    """An image in a registry behind a server that fails on request."""
+    """An image in a registry or store behind a server that fails on request."""
     front: FaultServer
     image: Placed
     source: dict  # its tree
-    source_reference: str  # the image before it was converted, in the same registry
+    source_reference: str = ""  # the image before it was converted, in the same registry
+    blobs: str = BLOBS  # what the paths of its blobs have in common
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +82,38 @@ def remote(registry_place, image, converted):
         yield Remote(front, Placed(through(placed.reference), *placed.options), image("plain").tree, through(source))
 
 
+@pytest.fixture(scope="module")
+def store(swift, s3_place, image, converted, tmp_path_factory):
+    """The same image in an object store."""
+    placed = s3_place.put(converted("plain"))
+    config = json.loads(placed.options[1].read_text())
+    with FaultServer(upstream=swift.endpoint) as front:
+        config["config"].update(endpoint=front.host, connect_timeout=PATIENCE, timeout=PATIENCE, retry_limit=2)
+        path = tmp_path_factory.mktemp("store") / "backend.json"
+        path.write_text(json.dumps(config))
+        yield Remote(front, Placed(placed.reference, "--backend-config", path), image("plain").tree, blobs=f"/{s3_place.bucket}/")
+
+
 @pytest.fixture(autouse=True)
-def healthy(remote):
-    remote.front.forget_requests()
+def healthy(request):
+    fronts = [request.getfixturevalue(name).front for name in ("remote", "store") if name in request.fixturenames]
+    for front in fronts:
+        front.forget_requests()
     yield
-    remote.front.heal()
+    for front in fronts:
+        front.heal()
 
 
 @pytest.fixture
-def daemon(work, start_daemon):
+def start_impatient(work, start_daemon):
     config = work / "config.toml"
     config.write_text(CONFIG)
-    return start_daemon("--config", config)
+    return lambda *arguments: start_daemon("--config", config, *arguments)
+
+
+@pytest.fixture
+def daemon(start_impatient):
+    return start_impatient()
 
 
 def read(path):
@@ -111,23 +135,43 @@ def expect_recovery(daemon, mountpoint, remote):
     assert daemon.worker_pid() == pid
 
 
-@pytest.mark.parametrize("fault", FATAL)
-def test_cold_read_fails_in_time_and_recovers(fault, remote, daemon):
+def expect_failure_and_recovery(fault, remote, daemon, said=None):
     mountpoint = daemon.mount(remote.image)
-    remote.front.inject(FATAL[fault], match=BLOBS)
+    remote.front.inject(FATAL[fault], match=remote.blobs)
     code, output, took = read(mountpoint / "upper/f00")
     assert code != 0 and "Errno 5" in output, output
     assert took < (READ_TIMEOUT_S + SLACK_S) * PATIENCE
-    assert remote.front.host in daemon.log(), "the log names the server"
+    assert (said or remote.front.host) in daemon.log(), "the log says what is wrong"
     expect_recovery(daemon, mountpoint, remote)
+
+
+@pytest.mark.parametrize("fault", FATAL)
+def test_cold_read_fails_in_time_and_recovers(fault, remote, daemon):
+    expect_failure_and_recovery(fault, remote, daemon)
+
+
+@pytest.mark.parametrize("fault", OF_STORES)
+def test_cold_read_from_a_store_fails_in_time_and_recovers(fault, store, start_impatient):
+    # Its patience is in whole seconds: the reader's is over first.
+    said = "not done within" if fault == "slowloris" else None
+    expect_failure_and_recovery(fault, store, start_impatient("--engine", "epoll"), said)
+
+
+def expect_nothing_noticed(fault, remote, daemon):
+    mountpoint = daemon.mount(remote.image)
+    remote.front.inject(FATAL[fault], match=remote.blobs, times=1)
+    code, output, _ = read(mountpoint / "upper/f00")
+    assert code == 0 and output == remote.source["upper/f00"]["sha"], output
 
 
 @pytest.mark.parametrize("fault", PASSING)
 def test_cold_read_does_not_notice_what_passes(fault, remote, daemon):
-    mountpoint = daemon.mount(remote.image)
-    remote.front.inject(FATAL[fault], match=BLOBS, times=1)
-    code, output, _ = read(mountpoint / "upper/f00")
-    assert code == 0 and output == remote.source["upper/f00"]["sha"], output
+    expect_nothing_noticed(fault, remote, daemon)
+
+
+@pytest.mark.parametrize("fault", ["drop", "truncate", "flip-bits", "429-retry-after", "stall"])
+def test_cold_read_from_a_store_does_not_notice_what_passes(fault, store, start_impatient):
+    expect_nothing_noticed(fault, store, start_impatient("--engine", "epoll"))
 
 
 def test_slow_answers_are_waited_for(remote, daemon):
@@ -206,8 +250,7 @@ def test_reading_ahead_gives_no_wrong_byte_whatever_comes(fault, remote, stream,
         wait_until(all_read, "recovery", timeout=30)
 
 
-# To a converter a slow server is one that stalls; its patience is not the daemon's.
-@pytest.mark.parametrize("fault", [fault for fault in FATAL if fault != "slowloris"])
+@pytest.mark.parametrize("fault", FATAL)
 def test_conversion_from_a_failing_registry_leaves_nothing_wrong(fault, remote, work):
     remote.front.inject(FATAL[fault], match=BLOBS)
     target = work / "out"
