@@ -9,13 +9,12 @@
 
 #include "base/error.h"
 #include "oci/json.h"
+#include "oci/manifest_type.h"
 #include "oci/media_types.h"
 #include "oci/tar_index.h"
 
 namespace sluice::oci {
 namespace {
-
-constexpr int kMaxNesting = 4;  // of indexes in indexes
 
 class Directory final : public LayoutFiles {
  public:
@@ -84,7 +83,7 @@ Layout::Layout(std::string path, std::shared_ptr<const LayoutFiles> files)
 ResolvedImage Layout::Resolve(const std::string& tag, const ImageChoice& choice) const {
   ResolvedImage image;
   Descriptor descriptor = FindTag(tag, choice);
-  for (int depth = 0; depth < kMaxNesting; ++depth) {
+  for (int depth = 0; depth < kMaxIndexNesting; ++depth) {
     const std::string what = "'" + path_ + "': " + FormatDigest(descriptor.digest);
     if (IsManifest(descriptor)) {
       image.bytes = ReadBlob(descriptor, kMaxDocumentBytes);
@@ -103,7 +102,7 @@ ResolvedImage Layout::Resolve(const std::string& tag, const ImageChoice& choice)
           StoredManifest{.media_type = index.media_type, .digest = descriptor.digest, .bytes = std::move(bytes)};
     descriptor = Select(index, choice, what);
   }
-  Throw(Errc::kCorrupt, "'{}': more than {} indexes in one another", path_, kMaxNesting);
+  Throw(Errc::kCorrupt, "'{}': more than {} indexes in one another", path_, kMaxIndexNesting);
 }
 
 Descriptor Layout::FindTag(const std::string& tag, const ImageChoice& choice) const {
