@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "ignored_keys.h"
 
 namespace sluice::tools {
 namespace {
@@ -28,6 +29,11 @@ Secret ReadConfig(const std::string& path) {
   }
   content.resize(static_cast<size_t>(file.gcount()));
   if (content.empty()) Throw(Errc::kInvalidArgument, "backend configuration '{}' is empty", path);
+  try {
+    TellIgnoredKeys(backend::ParseBackendConfig(content, "'" + path + "'"));
+  } catch (const Error&) {
+    // It is the daemon's to say what it does not take.
+  }
   return Secret(content);
 }
 

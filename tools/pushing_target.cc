@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "http/client.h"
+#include "ignored_keys.h"
 #include "runtime/context.h"
 #include "runtime/file.h"
 #include "runtime/offload.h"
@@ -36,6 +37,7 @@ backend::BackendConfig ReadPlace(runtime::Engine& engine, const std::string& pla
   backend::BackendConfig config = place.find("://") != std::string::npos
                                       ? backend::ParseObjectPlace(place, ::getenv)
                                       : engine.Run(backend::LoadBackendConfig(engine, place));
+  TellIgnoredKeys(config);
   if (!std::holds_alternative<backend::ObjectStoreConfig>(config.place))
     Throw(Errc::kInvalidArgument, "'{}' describes no object store: blobs are pushed to s3 and oss only", place);
   return config;

@@ -82,7 +82,7 @@ std::vector<Field> ParseFields(ConfigObject& from, std::string_view key) {
   return fields;
 }
 
-std::optional<ForwardProxyConfig> ParseProxy(const std::optional<JsonView>& view) {
+std::optional<ForwardProxyConfig> ParseProxy(const std::optional<JsonView>& view, std::vector<std::string>& ignored) {
   if (!view) return std::nullopt;
   ConfigObject from(*view);
   const std::string url = from.Text("url");
@@ -90,8 +90,8 @@ std::optional<ForwardProxyConfig> ParseProxy(const std::optional<JsonView>& view
   const bool fallback = from.Flag("fallback", true);
   const bool use_http = from.Flag("use_http", false);
   // How often nydusd asks the ping URL.  Here a failing proxy is left alone for a while that grows.
-  from.Number("check_interval", 0, 0, UINT32_MAX);
-  from.Number("check_pause_elapsed", 0, 0, UINT32_MAX);
+  from.Ignore("check_interval", ignored);
+  from.Ignore("check_pause_elapsed", ignored);
   if (!from.Text("dragonfly_scheduler_endpoint").empty())
     Throw(Errc::kUnsupported, "{}.dragonfly_scheduler_endpoint: give the URL of Dragonfly's proxy instead",
           from.where());
@@ -111,16 +111,14 @@ std::optional<ForwardProxyConfig> ParseProxy(const std::optional<JsonView>& view
   return config;
 }
 
-std::vector<MirrorConfig> ParseMirrors(const std::optional<JsonView>& view) {
+std::vector<MirrorConfig> ParseMirrors(const std::optional<JsonView>& view, std::vector<std::string>& ignored) {
   std::vector<MirrorConfig> mirrors;
   if (!view) return mirrors;
   for (const JsonView& element : view->Elements(kMaxListLength)) {
     ConfigObject from(element);
     MirrorConfig mirror{ParseUrl(from.RequiredText("host"), from.where() + ".host"), ParseFields(from, "headers")};
     // A mirror that fails is left alone for a while; the policy is the same for all servers.
-    from.Text("ping_url");
-    from.Number("health_check_interval", 0, 0, UINT32_MAX);
-    from.Number("failure_limit", 0, 0, UINT32_MAX);
+    for (const char* key : {"ping_url", "health_check_interval", "failure_limit"}) from.Ignore(key, ignored);
     from.Finish();
     if (!mirror.url.query().empty()) Throw(Errc::kInvalidArgument, "{}.host has a query", from.where());
     mirrors.push_back(std::move(mirror));
@@ -128,7 +126,7 @@ std::vector<MirrorConfig> ParseMirrors(const std::optional<JsonView>& view) {
   return mirrors;
 }
 
-RemoteConfig ParseRemote(ConfigObject& from) {
+RemoteConfig ParseRemote(ConfigObject& from, std::vector<std::string>& ignored) {
   RemoteConfig remote;
   remote.verify_tls = !from.Flag("skip_verify", false);
   for (std::string& path : from.Texts("ca_cert_files", kMaxListLength))
@@ -141,8 +139,8 @@ RemoteConfig ParseRemote(ConfigObject& from) {
   remote.timeout = std::chrono::seconds(from.Number("timeout", 5, 1, kMaxSeconds));
   remote.retries = static_cast<unsigned>(from.Number("retry_limit", remote.retries, 0, kMaxRetries));
   remote.hedge = from.Flag("hedge", false);
-  remote.proxy = ParseProxy(from.Find("proxy"));
-  remote.mirrors = ParseMirrors(from.Find("mirrors"));
+  remote.proxy = ParseProxy(from.Find("proxy"), ignored);
+  remote.mirrors = ParseMirrors(from.Find("mirrors"), ignored);
   return remote;
 }
 
@@ -343,9 +341,12 @@ BackendConfig Parse(const JsonView& root) {
   } else {
     Throw(Errc::kInvalidArgument, "{}.type: unknown backend '{}'", top.where(), type);
   }
-  if (type != "localfs" && type != "localdisk") config.remote = ParseRemote(from);
+  if (type != "localfs" && type != "localdisk") config.remote = ParseRemote(from, config.ignored);
   if (type == "registry" && config.remote.hedge)
     Throw(Errc::kUnsupported, "{}.hedge: not for registries", from.where());
+  // Its repository knows by itself when a proxy is down.
+  if (type == "registry" && config.remote.proxy && config.remote.proxy->ping)
+    config.ignored.push_back(from.where() + ".proxy.ping_url");
   from.Finish();
   return config;
 }

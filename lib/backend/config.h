@@ -109,7 +109,8 @@ struct RemoteConfig {
 
 struct BackendConfig {
   std::variant<LocalDirectoriesConfig, LocalDiskConfig, HttpConfig, ObjectStoreConfig, RegistryConfig> place;
-  RemoteConfig remote;  // without effect where the place is local
+  RemoteConfig remote;               // without effect where the place is local
+  std::vector<std::string> ignored;  // keys that were given and change nothing: "'file'.config.proxy.check_interval"
 };
 
 constexpr uint64_t kMaxBackendConfigBytes = 1 * kMiB;

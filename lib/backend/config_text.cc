@@ -93,6 +93,10 @@ std::vector<std::string> ConfigObject::Texts(std::string_view key, size_t most) 
   return value ? value->Texts(most) : std::vector<std::string>();
 }
 
+void ConfigObject::Ignore(std::string_view key, std::vector<std::string>& ignored) {
+  if (Find(key)) ignored.push_back(where() + "." + std::string(key));
+}
+
 void ConfigObject::Finish() const {
   for (const auto& [key, value] : view_.json().items()) {
     if (!known_.contains(key)) Throw(Errc::kInvalidArgument, "{}: unknown key '{}'", where(), key);

@@ -30,6 +30,8 @@ class ConfigObject {
   // Within [least, most].
   uint64_t Number(std::string_view key, uint64_t otherwise, uint64_t least, uint64_t most);
   std::vector<std::string> Texts(std::string_view key, size_t most);
+  // A key that others know and that changes nothing here: whatever its value, its name is added to `ignored`.
+  void Ignore(std::string_view key, std::vector<std::string>& ignored);
 
   // Throws kInvalidArgument for the first key that nobody asked for.
   void Finish() const;

@@ -11,7 +11,7 @@ import pytest
 
 from support import fault_server
 from support.fault_server import FaultServer
-from support.programs import BUILD, run
+from support.programs import BUILD, run, sluice
 from support.tls import Authority
 
 READ_BLOB = BUILD / "tests" / "unit" / "backend" / "read_blob"
@@ -86,6 +86,14 @@ def test_a_forward_proxy_is_used_while_it_works(read, folder):
         read("http", url=origin.url, proxy={"url": proxy.url})
         assert origin.requests(ID)
         assert read("http", expect=1, url=origin.url, retry_limit=0, proxy={"url": proxy.url, "fallback": False}).startswith("io: ")
+
+
+def test_keys_that_change_nothing_are_told_before_the_daemon_is_asked(work):
+    path = work / "backend.json"
+    path.write_text(json.dumps({"type": "http", "config": {"url": "http://h", "proxy": {"url": "http://p", "check_interval": 5}}}))
+    result = sluice("mount", "--socket", work / "nobody", "--backend-config", path, f"oci:{work}", work, expect=None)
+    assert result.returncode != 0
+    assert f"sluice: '{path}'.config.proxy.check_interval has no effect" in result.stderr.splitlines()
 
 
 class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

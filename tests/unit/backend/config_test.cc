@@ -217,6 +217,20 @@ TEST_CASE("a configuration that is not understood to the last key is refused, an
              Catch::Contains("hedge"));
 }
 
+TEST_CASE("keys that are taken and change nothing are told") {
+  const auto ignored = [](const std::string& text) {
+    std::string names;
+    for (const std::string& name : ParseBackendConfig(text, "f").ignored) names += name + " ";
+    return names;
+  };
+  const std::string proxy = R"({"url":"http://p","ping_url":"http://p/ping","check_interval":5})";
+  CHECK(ignored(S3("")).empty());
+  CHECK(ignored(S3(R"(,"mirrors":[{"host":"http://m","failure_limit":3}],"proxy":)" + proxy)) ==
+        "f.config.proxy.check_interval f.config.mirrors[0].failure_limit ");
+  CHECK(ignored(R"({"type":"registry","config":{"host":"h","repo":"r","proxy":)" + proxy + "}}") ==
+        "f.config.proxy.check_interval f.config.proxy.ping_url ");
+}
+
 TEST_CASE("no message about a configuration holds what stands in it") {
   const std::string secret = "TOPSECRET";
   const std::string cases[] = {
