@@ -5,7 +5,10 @@ import json
 
 import pytest
 
+from support import tree
+from support.daemon import scan
 from support.fault_server import Drop, FaultServer, Unauthorized
+from support.places import Placed
 from support.programs import BUILD, run
 from support.registry import Registry
 
@@ -110,3 +113,17 @@ def test_a_mirror_that_asks_who_we_are_is_not_told(read, blob, work):
         read(registry, auth=AUTH, mirrors=[{"host": mirror.url}])
         assert mirror.requests()
         assert not [request for request in mirror.requests() if request.authorization]
+
+
+def test_a_mount_has_its_blobs_from_a_configured_repository(image, converted, work, start_daemon):
+    daemon = start_daemon()
+    with Registry(work / "registry", users={USER: PASSWORD}) as registry:
+        registry.push(converted("plain").reference, f"{REPOSITORY}:1", "--dest-creds", f"{USER}:{PASSWORD}")
+        (work / "image.boot").write_bytes(converted("plain").bootstrap())
+        (work / "backend.json").write_text(json.dumps({"type": "registry", "config": {
+            "scheme": "http", "host": registry.host, "repo": REPOSITORY, "auth": AUTH}}))
+        mountpoint = daemon.mount(Placed(f"rafs:{work}/image.boot", "--backend-config", work / "backend.json"))
+        assert not tree.compare(image("plain").tree, scan(mountpoint))
+        assert [target for _, target, status in registry.requests() if "/blobs/" in target and status in (200, 206)]
+        daemon.umount(mountpoint)
+    assert PASSWORD not in daemon.log() and AUTH not in daemon.log()
