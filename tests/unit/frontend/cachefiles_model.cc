@@ -49,6 +49,7 @@ class ModelObjectFd final : public ObjectFd {
       ++model_.misuses_;
       co_return -EINVAL;
     }
+    const std::lock_guard changing(model_.files_mutex_);
     ModelFile& file = model_.files_[object_->key];
     if (offset + src.size() > AlignUp(file.size, kBlock)) ++model_.misuses_;
     if (model_.options.refusals > 0) {
@@ -68,6 +69,7 @@ class ModelObjectFd final : public ObjectFd {
                                    (model_.options.rounds_up && count == src.size() / kBlock ? kBlock : 0));
   }
   int64_t Seek(uint64_t offset, int whence) const noexcept override {
+    const std::lock_guard looking(model_.files_mutex_);
     if (!alive() || !object_->has_file) return -ENOBUFS;
     return model_.Seek(object_->key, offset, whence == SEEK_HOLE);
   }
@@ -128,7 +130,10 @@ KernelModel::~KernelModel() = default;
 std::unique_ptr<Device> KernelModel::OpenDevice() { return std::make_unique<ModelDevice>(*this); }
 
 void KernelModel::Crash() {
-  ++generation_;
+  {
+    const std::lock_guard changing(files_mutex_);
+    ++generation_;
+  }
   fds_.clear();
   for (const auto& [key, object] : objects_) {
     if (object->id > 0) CloseFd(object, object->id);
@@ -191,17 +196,17 @@ Task<int> KernelModel::Acquire(ObjectKey key) {
   auto object = std::make_shared<Object>();
   object->key = key;
   objects_.emplace(key, object);
-  const uint64_t old_size = files_[key].size;
+  const uint64_t old_size = file(key).size;
   const int error = co_await Send(object, Opcode::kOpen, {});
   if (error != 0) {
     objects_.erase(key);
     co_return error;
   }
   // An existing file with another size is replaced.
-  ModelFile& file = files_[key];
-  if (old_size != 0 && old_size != file.size) file.blocks.clear();
+  if (old_size != 0 && old_size != file(key).size) Punch(key);
   // The lookup of the file goes on behind the answer's back.
   co_await runtime::Sleep(engine_, std::chrono::microseconds(rng_.Below(900)));
+  const std::lock_guard changing(files_mutex_);
   object->has_file = true;
   co_return 0;
 }
@@ -215,7 +220,10 @@ Task<void> KernelModel::Withdraw(ObjectKey key) {
     if (request->object == object) left.push_back(id);
   }
   for (const uint32_t id : left) Finish(id, -EIO);
-  object->has_file = false;
+  {
+    const std::lock_guard changing(files_mutex_);
+    object->has_file = false;
+  }
   objects_.erase(key);
 }
 
@@ -387,9 +395,12 @@ int64_t KernelModel::Command(std::string_view command) {
     Finish(id, -EBADFD);
     return size_of_command;
   }
-  ModelFile& file = files_[request->object->key];
-  if (request->object->has_file && file.size != static_cast<uint64_t>(size)) ++misuses_;
-  file.size = static_cast<uint64_t>(size);
+  {
+    const std::lock_guard changing(files_mutex_);
+    ModelFile& file = files_[request->object->key];
+    if (request->object->has_file && file.size != static_cast<uint64_t>(size)) ++misuses_;
+    file.size = static_cast<uint64_t>(size);
+  }
   request->object->state = State::kOpen;
   Finish(id, 0);
   Wake();

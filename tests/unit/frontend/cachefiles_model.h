@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -65,8 +66,14 @@ class KernelModel {
     Wake();
   }
   // Loses all that is there of an object's file.
-  void Punch(const ObjectKey& key) { files_[key].blocks.clear(); }
-  const ModelFile& file(const ObjectKey& key) { return files_[key]; }
+  void Punch(const ObjectKey& key) {
+    const std::lock_guard changing(files_mutex_);
+    files_[key].blocks.clear();
+  }
+  const ModelFile& file(const ObjectKey& key) {
+    const std::lock_guard changing(files_mutex_);
+    return files_[key];
+  }
   // Requests that nobody has answered.
   size_t pending() const noexcept { return requests_.size(); }
   uint64_t reads() const noexcept { return reads_; }      // READ requests made
@@ -108,6 +115,8 @@ class KernelModel {
 
   runtime::Engine& engine_;
   Rng rng_;
+  // ObjectFd::Seek may come from any thread: what it reads changes with this held.
+  std::mutex files_mutex_;
   std::map<ObjectKey, ModelFile> files_;
   std::map<ObjectKey, std::shared_ptr<Object>> objects_;
   std::map<uint32_t, std::shared_ptr<Request>> requests_;
