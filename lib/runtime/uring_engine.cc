@@ -154,11 +154,13 @@ class UringEngine final : public Engine {
   void EnterBacklog() noexcept;
   void WatchWake() noexcept;
   void Collect() noexcept;
-  void CollectOne(uint64_t owner, int result) noexcept;
+  void CollectOne(const io_uring_cqe& completion) noexcept;
+  void OnWake(const io_uring_cqe& completion) noexcept;
 
   UniqueFd wake_;
   Ring ring_;
   bool wake_watched_ = false;
+  bool wake_stays_ = true;           // one watch tells of all wakes; linux 5.13
   unsigned in_ring_ = 0;             // Ops that the ring has and has not reported
   IntrusiveList<Runnable> backlog_;  // Ops that wait for their turn in the ring
   Workers workers_;
@@ -241,7 +243,11 @@ void UringEngine::WatchWake() noexcept {
   if (wake_watched_) return;
   io_uring_sqe* const entry = io_uring_get_sqe(ring_.get());
   if (entry == nullptr) return;  // the queue is full, so this turn does not wait
-  io_uring_prep_poll_add(entry, wake_.get(), POLLIN);
+  if (wake_stays_) {
+    io_uring_prep_poll_multishot(entry, wake_.get(), POLLIN);
+  } else {
+    io_uring_prep_poll_add(entry, wake_.get(), POLLIN);
+  }
   io_uring_sqe_set_data64(entry, kWake);
   wake_watched_ = true;
 }
@@ -274,21 +280,26 @@ void UringEngine::Collect() noexcept {
   io_uring_cqe* completion = nullptr;
   io_uring_for_each_cqe(ring_.get(), head, completion) {
     ++seen;
-    CollectOne(completion->user_data, completion->res);
+    CollectOne(*completion);
   }
   io_uring_cq_advance(ring_.get(), seen);
 }
 
-void UringEngine::CollectOne(uint64_t owner, int result) noexcept {
-  if (owner == kNobody) return;
-  if (owner == kWake) {
-    eventfd_t drained;
-    eventfd_read(wake_.get(), &drained);
-    wake_watched_ = false;
-    return;
-  }
+void UringEngine::CollectOne(const io_uring_cqe& completion) noexcept {
+  if (completion.user_data == kNobody) return;
+  if (completion.user_data == kWake) return OnWake(completion);
   --in_ring_;
-  reinterpret_cast<Op*>(static_cast<uintptr_t>(owner))->Complete(result);
+  reinterpret_cast<Op*>(static_cast<uintptr_t>(completion.user_data))->Complete(completion.res);
+}
+
+void UringEngine::OnWake(const io_uring_cqe& completion) noexcept {
+  // Each write to the eventfd is told, whatever its counter says: nobody has to read it.
+  if ((completion.flags & IORING_CQE_F_MORE) != 0) return;
+  wake_watched_ = false;
+  if (completion.res == -EINVAL) wake_stays_ = false;
+  if (wake_stays_) return;
+  eventfd_t drained;
+  eventfd_read(wake_.get(), &drained);
 }
 
 }  // namespace
