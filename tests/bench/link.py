@@ -10,6 +10,7 @@ handshake does.  There is no slow start and no loss.
 """
 import asyncio
 import collections
+import contextlib
 import json
 import os
 import signal
@@ -64,15 +65,20 @@ class End(asyncio.Protocol):
         self.peer = None
         self.transport = None
         self._bytes = bytearray()
-        self._opens_at = 0.0  # nothing is sent before: the handshake
-        self._queued = self._paused = self._ended = False
+        self._held = self._queued = self._paused = self._ended = False
 
     def connection_made(self, transport):
         self.transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def hold(self, seconds):
-        self._opens_at = asyncio.get_running_loop().time() + seconds
+    def hold(self):
+        """Sends nothing until release()."""
+        self._held = True
+
+    def release(self):
+        self._held = False
+        if self._queued:
+            self.line.put(self)
 
     def data_received(self, data):
         self._bytes += data
@@ -97,10 +103,7 @@ class End(asyncio.Protocol):
         if self._queued:
             return
         self._queued = True
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._opens_at:
-            loop.call_at(self._opens_at, self.line.put, self)
-        else:
+        if not self._held:
             self.line.put(self)
 
     def pending(self):
@@ -125,7 +128,8 @@ class End(asyncio.Protocol):
         if data:
             self.peer.transport.write(data)
         elif self.peer.transport.can_write_eof():
-            self.peer.transport.write_eof()
+            with contextlib.suppress(OSError):  # it has left without a word
+                self.peer.transport.write_eof()
         if not data and self.transport.is_closing():
             self.peer.transport.close()
 
@@ -140,15 +144,18 @@ async def run(host, port, round_trip_s, bytes_per_s):
         connections += 1
         near, far = End(up), End(down)
         near.peer, far.peer = far, near
-        near.hold(round_trip_s)
-        connecting = loop.create_task(loop.create_connection(lambda: far, host, port))
-        near.connecting = connecting  # keeps the task alive
-
-        def connected(task):
-            if task.exception() and near.transport:
-                near.transport.close()
-        connecting.add_done_callback(connected)
+        near.hold()
+        near.connecting = loop.create_task(connect(near, far))  # keeps the task alive
         return near
+
+    async def connect(near, far):
+        """The handshake: what the client sends meanwhile waits, however long the target takes."""
+        try:
+            await asyncio.gather(loop.create_connection(lambda: far, host, port), asyncio.sleep(round_trip_s))
+            near.release()
+        except OSError:
+            if near.transport:
+                near.transport.close()
 
     def count():
         print(json.dumps({"connections": connections, "down_bytes": down.sent_bytes, "up_bytes": up.sent_bytes}), flush=True)

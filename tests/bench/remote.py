@@ -148,6 +148,7 @@ class Bench:
             self._results.add("sluice", label, wall)
             folder = self._scratch / "copied"
             shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
             copy, _, _ = processes.timed(["skopeo", "copy", "-q", "--src-tls-verify=false", source, f"oci:{folder}/in:1"])
             local, _, _ = processes.timed([SLUICE, "convert", "--quiet", f"oci:{folder}/in:1", f"oci:{folder}/out:1"])
             self._results.add("pull", label, copy + local)
