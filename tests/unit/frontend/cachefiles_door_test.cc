@@ -21,7 +21,7 @@ using testing::Rig;
 
 cache::CacheLimits Impatient() {
   cache::CacheLimits limits;
-  limits.fetch_timeout = std::chrono::milliseconds(200);
+  limits.fetch_timeout = std::chrono::seconds(1);
   return limits;
 }
 
@@ -150,7 +150,7 @@ TEST_CASE("a reader of a blob that hangs gets EIO in bounded time, and its bytes
         rig.backends[0]->open.Reset();
         const TimePoint begin = env.engine().Now();
         co_await Expect(-EIO, rig.ReadBlob("img", 0, {0, 4096}));
-        CHECK(env.engine().Now() - begin < std::chrono::seconds(2));
+        CHECK(env.engine().Now() - begin < std::chrono::seconds(10));
         rig.backends[0]->open.Set();
         co_await Expect(0, rig.ReadBlob("img", 0, {0, 4096}));
         co_await rig.Unmount("img");
