@@ -18,14 +18,6 @@ using runtime::Task;
 
 namespace {
 
-std::vector<frontend::cachefiles::Place> PlacesOf(const std::vector<ObjectShardMember>& members) {
-  std::vector<frontend::cachefiles::Place> places;
-  for (const ObjectShardMember& member : members) {
-    places.push_back({.shard = &member.shard, .objects = &member.service.objects()});
-  }
-  return places;
-}
-
 // Whether one of `options`, which are separated by commas, is `wanted`.
 bool HasOption(std::string_view options, std::string_view wanted) {
   while (!options.empty()) {
@@ -53,7 +45,7 @@ BindService::BindService(const Parts& parts, std::unique_ptr<frontend::cachefile
       table_(root + "/bindings"),
       ledger_(root + "/objects"),
       directory_(parts.options.settings.directory),
-      door_(parts.engine, std::move(device), PlacesOf(parts.shards), parts.log) {}
+      door_(parts.engine, std::move(device), parts.objects.objects(), parts.log) {}
 
 Task<api::BindingInfo> BindService::Bind(api::BindRequest request) {
   CheckRoom(request.image);
@@ -93,13 +85,7 @@ std::vector<api::BindingInfo> BindService::Bindings() const {
 
 Task<api::Status> BindService::GetStatus() {
   api::Status status = about_;
-  for (const ObjectShardMember& member : parts_.shards) {
-    auto add = [&]() -> Task<void> {
-      member.service.AddTo(status);
-      co_return;
-    };
-    co_await runtime::RunOn(member.shard, std::move(add));
-  }
+  parts_.objects.AddTo(status);
   std::sort(status.blobs.begin(), status.blobs.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   status.mounts = List().size();
   status.bindings = entries_.size();
@@ -138,10 +124,8 @@ std::shared_ptr<const Binding> BindService::MakeBinding(const MountRecord& recor
   binding->bootstrap_path = images_.PathOf(record.bootstrap);
   binding->bootstrap_size = bootstrap_size;
   binding->blobs = layouts;
-  binding->open_source = [&shards = parts_.shards, backend = record.backend, kept = std::move(secrets)](
-                             const BlobId& id, size_t place) {
-    return shards[place].service.OpenSource(backend, kept, id);
-  };
+  binding->open_source = [&objects = parts_.objects, backend = record.backend, kept = std::move(secrets)](
+                             const BlobId& id) { return objects.OpenSource(backend, kept, id); };
   return binding;
 }
 
@@ -170,7 +154,7 @@ Task<BindService::Entries::iterator> BindService::Add(Prepared image) {
   // The record first: there is no binding that the next worker does not know.
   auto note = [&] { table_.Put(record, image.secrets); };
   co_await parts_.blocking.Run(parts_.engine, std::move(note));
-  co_await door_.Bind(binding);
+  door_.Bind(binding);
   const Name name(record.domain, record.fsid);
   const auto entry = entries_.try_emplace(name).first;
   entry->second.record = std::move(record);
@@ -181,7 +165,7 @@ Task<BindService::Entries::iterator> BindService::Add(Prepared image) {
 Task<void> BindService::Remove(Entries::iterator at) {
   Entry entry = std::move(at->second);
   entries_.erase(at);
-  co_await door_.Unbind(entry.binding);
+  door_.Unbind(*entry.binding);
   auto remove = [&] { table_.Remove(entry.record); };
   try {
     co_await parts_.blocking.Run(parts_.engine, std::move(remove));
@@ -256,13 +240,7 @@ Task<void> BindService::Reclaim() {
   for (const auto& [name, entry] : entries_) {
     if (door_.IsOpen(entry.binding->Key())) open[entry.binding->Key()] = entry.binding->bootstrap_size;
   }
-  for (const ObjectShardMember& member : parts_.shards) {
-    auto add = [&]() -> Task<void> {
-      member.service.AddTo(open);
-      co_return;
-    };
-    co_await runtime::RunOn(member.shard, std::move(add));
-  }
+  parts_.objects.AddTo(open);
   auto reclaim = [&]() -> uint64_t {
     directory_.EmptyGraveyard();
     uint64_t wanted = directory_.Shortage(settings.cull, settings.run);
@@ -327,7 +305,7 @@ Task<void> BindService::RestoreOne(MountRecord record, bool taken_over, const st
   };
   co_await parts_.blocking.Run(parts_.engine, std::move(load));
   auto binding = MakeBinding(record, image.layouts, image.size, std::move(secrets));
-  co_await door_.Bind(binding);
+  door_.Bind(binding);
   const Name name(record.domain, record.fsid);
   const auto entry = entries_.try_emplace(name).first;
   entry->second.record = std::move(record);

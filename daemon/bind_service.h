@@ -40,7 +40,7 @@ class BindService final : public Serving, public api::BindService {
     runtime::Offload& computing;  // for parsing bootstraps
     runtime::Offload& culling;    // of one thread, whose working directory changes
     ImageFetcher& fetcher;
-    const std::vector<ObjectShardMember>& shards;
+    ObjectService& objects;
     const CachefilesOptions& options;
     Log& log;
     // The kernel has given up its cache: gives up the device and does not return.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What one shard serves of the kernel's cache: its open objects and their backends.  Everything is called on that
+// What the daemon serves of the kernel's cache: the open objects and their backends.  Everything is called on one
 // shard.
 
 #include <map>
@@ -12,16 +12,17 @@
 #include "frontend/cachefiles/message.h"
 #include "frontend/cachefiles/open_object.h"
 #include "network.h"
-#include "runtime/shard.h"
+#include "runtime/offload.h"
 #include "shard_parts.h"
 
 namespace sluice::daemon {
 
 class ObjectService {
  public:
-  explicit ObjectService(const ShardParts& parts)
+  // `writing`: threads that fill objects; they outlive the service.
+  ObjectService(const ShardParts& parts, runtime::Offload& writing)
       : network_(parts.engine, parts.asking, parts.network, parts.seed),
-        objects_(parts.engine, parts.computing, parts.blocking, parts.log, parts.limits) {}
+        objects_(parts.engine, parts.computing, writing, parts.log, parts.limits) {}
 
   frontend::cachefiles::ObjectShard& objects() noexcept { return objects_; }
   std::unique_ptr<backend::BlobSource> OpenSource(const BackendSpec& backend, const BackendSecrets& secrets,
@@ -32,7 +33,7 @@ class ObjectService {
   // All objects are closed.
   runtime::Task<void> Close() { return network_.Close(); }
 
-  // Appends the open blobs and adds the counters of this shard.
+  // Appends the open blobs and adds the counters.
   void AddTo(api::Status& status) const;
   // Adds the bytes that open blobs have in the cache.
   void AddTo(std::map<frontend::cachefiles::ObjectKey, uint64_t>& bytes) const;
@@ -40,11 +41,6 @@ class ObjectService {
  private:
   Network network_;
   frontend::cachefiles::ObjectShard objects_;
-};
-
-struct ObjectShardMember {
-  runtime::Shard& shard;
-  ObjectService& service;
 };
 
 }  // namespace sluice::daemon

@@ -29,7 +29,7 @@ using runtime::Task;
 namespace {
 
 constexpr size_t kBlockingThreads = 2;
-constexpr size_t kWritingThreads = 4;  // into the kernel's cache
+constexpr size_t kWritingThreads = 8;  // each waits for a disk, and decompresses before
 constexpr size_t kAskingThreads = 2;   // a helper for credentials may hang for a while
 
 uint64_t MakeSeed() {
@@ -140,11 +140,8 @@ class Worker {
     // For calls that change the working directory of their thread.
     runtime::Offload culling(1);
     runtime::Offload writing(kWritingThreads);
-    PerShard<ObjectService> services(shards_);
-    auto make = [this](size_t index) { return std::make_unique<ObjectService>(PartsOf(index)); };
-    co_await services.Make(std::move(make));
-    const auto members = services.Members<ObjectShardMember>();
-    ImageFetcher fetcher(FetcherParts(services[0].network()));
+    ObjectService objects(PartsOf(0), writing);
+    ImageFetcher fetcher(FetcherParts(objects.network()));
     auto abandon = [this] {
       base_.manager.Remove(kCachefilesName);
       std::_Exit(EXIT_FAILURE);
@@ -154,12 +151,12 @@ class Worker {
                                    .computing = computing_,
                                    .culling = culling,
                                    .fetcher = fetcher,
-                                   .shards = members,
+                                   .objects = objects,
                                    .options = base_.options.cachefiles,
                                    .log = base_.log,
                                    .abandon = std::move(abandon),
                                    .domains = frontend::KnowsDomains()};
-    auto device = frontend::cachefiles::MakeKernelDevice(control_engine(), writing, std::move(base_.frontend.device));
+    auto device = frontend::cachefiles::MakeKernelDevice(control_engine(), std::move(base_.frontend.device));
     BindService bindings(parts, std::move(device), base_.options.root, AboutThis(base_, control_engine()));
     Greet();
     co_await bindings.Restore(base_.frontend.taken_over);
@@ -167,7 +164,7 @@ class Worker {
     Control control(base_, control_engine(), bindings);
     co_await control.Run();
     co_await bindings.Close();
-    co_await services.Close();
+    co_await objects.Close();
   }
 
   // True: everything that a previous worker served is served again.

@@ -24,6 +24,15 @@ class BlobStream {
   virtual runtime::Task<void> Read(MutableBytes dst) = 0;
 };
 
+// A blob that is a file of this machine.
+class BlobFile {
+ public:
+  virtual ~BlobFile() = default;
+  // Fills all of `dst` with the stored bytes from `offset`; waits for the disk.  Any thread.  False: it cannot, and
+  // BlobSource::ReadAt will say why.
+  virtual bool TryRead(uint64_t offset, MutableBytes dst) const noexcept = 0;
+};
+
 // One blob at one backend.  Owned and used by one shard.
 class BlobSource {
  public:
@@ -38,6 +47,9 @@ class BlobSource {
   // of them.  On the background lane, for what nobody waits for, it never takes the last connections to a server.  The
   // source outlives the stream.  As many at once as the caller likes.
   virtual std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) = 0;
+
+  // For reading without an engine.  Null: the source is no file, or has not been read yet.
+  virtual std::shared_ptr<const BlobFile> file() const noexcept { return nullptr; }
 
   // What it gave was not what the blob should hold: the next read starts from scratch (opens the file again, asks
   // another server, passes over caches).

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>  // for O_RDONLY
 #include <fmt/format.h>
+#include <unistd.h>  // for pread
 
 #include <optional>
 
@@ -17,19 +18,37 @@ using runtime::Task;
 
 namespace {
 
+// One that is open.
+class LocalFile final : public BlobFile {
+ public:
+  // `real`: not one of the simulator.
+  LocalFile(File opened, bool real) noexcept : file(std::move(opened)), real_(real) {}
+
+  bool TryRead(uint64_t offset, MutableBytes dst) const noexcept override {
+    if (!real_) return false;
+    const int64_t got = ::pread(file.fd(), dst.data(), dst.size(), static_cast<off_t>(offset));
+    return got == static_cast<int64_t>(dst.size());
+  }
+
+  File file;
+
+ private:
+  const bool real_;
+};
+
 class LocalSource final : public BlobSource {
  public:
   LocalSource(std::vector<std::string> directories, std::string name)
       : directories_(std::move(directories)), name_(std::move(name)) {}
 
   Task<void> ReadAt(uint64_t offset, MutableBytes dst) override {
-    // Reads that run keep the file that they began with, whatever happens to file_ meanwhile.
-    std::shared_ptr<File> file = file_;
-    if (file == nullptr) file = co_await Open();
+    // Reads that run keep the file that they began with, whatever happens to open_ meanwhile.
+    std::shared_ptr<LocalFile> open = open_;
+    if (open == nullptr) open = co_await Open();
     try {
-      co_await file->ReadExactly(dst, offset);
+      co_await open->file.ReadExactly(dst, offset);
     } catch (const Error& e) {
-      if (e.code() != Errc::kStopped && file_ == file) file_ = nullptr;
+      if (e.code() != Errc::kStopped && open_ == open) open_ = nullptr;
       throw;
     }
   }
@@ -38,7 +57,8 @@ class LocalSource final : public BlobSource {
     return std::make_unique<ReadStream>(*this, offset);
   }
 
-  void Distrust() noexcept override { file_ = nullptr; }
+  std::shared_ptr<const BlobFile> file() const noexcept override { return open_; }
+  void Distrust() noexcept override { open_ = nullptr; }
 
   std::string Describe() const override {
     return fmt::format("{} '{}'", directories_.size() == 1 ? "directory" : "directories",
@@ -46,14 +66,14 @@ class LocalSource final : public BlobSource {
   }
 
  private:
-  Task<std::shared_ptr<File>> Open() {
+  Task<std::shared_ptr<LocalFile>> Open() {
     const runtime::Context& context = co_await runtime::CurrentContext();
     for (const std::string& directory : directories_) {
       try {
         // O_NONBLOCK: a fifo in the blob's place must not hold us up; it means nothing for a regular file.
-        file_ = std::make_shared<File>(
-            co_await File::Open(context.engine, directory + "/" + name_, O_RDONLY | O_NONBLOCK | O_NOCTTY));
-        co_return file_;
+        File file = co_await File::Open(context.engine, directory + "/" + name_, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        open_ = std::make_shared<LocalFile>(std::move(file), !context.engine.simulated());
+        co_return open_;
       } catch (const Error& e) {
         if (e.code() != Errc::kNotFound) throw;
       }
@@ -63,7 +83,7 @@ class LocalSource final : public BlobSource {
 
   const std::vector<std::string> directories_;
   const std::string name_;
-  std::shared_ptr<File> file_;  // null: to be opened
+  std::shared_ptr<LocalFile> open_;  // null: to be opened
 };
 
 }  // namespace

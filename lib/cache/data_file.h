@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "runtime/file.h"
+#include "runtime/offload.h"
 #include "runtime/task.h"
 
 namespace sluice::cache {
@@ -20,6 +21,10 @@ class DataFile {
   // `offset` and the size of `src` are whole blocks, and `src` begins on a page.  It is read until the task completes,
   // also after a stop request.  After an error any part may have been written.  May be called many times at once.
   virtual runtime::Task<void> WriteAll(ConstBytes src, uint64_t offset) = 0;
+  // Where writing means waiting for the disk: the threads that do it.  Null: WriteAll() needs none.
+  virtual runtime::Offload* writers() const noexcept { return nullptr; }
+  // WriteAll() on one of these threads.  False: not all was written, and WriteAll() will say why.
+  virtual bool TryWrite(ConstBytes, uint64_t) noexcept { return false; }
   // What was written before is durable.  Only for caches with a map file.
   virtual runtime::Task<void> SyncData() = 0;
 };

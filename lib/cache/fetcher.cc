@@ -51,6 +51,10 @@ bool ConcernsOneChunk(const Error& error) { return error.code() == Errc::kCorrup
 
 }  // namespace
 
+Lane Fetcher::LaneOf(const Flight& flight, ChunkSpan chunks) noexcept {
+  return chunks.first < flight.order.wanted_end ? Lane::kDemand : Lane::kBackground;
+}
+
 uint64_t Fetcher::MemoryFor(const FetchOrder& order) const {
   uint64_t most = 0;
   uint64_t at = order.run.empty() ? 0 : StoredBytes(layout_, order.run).offset;
@@ -114,9 +118,13 @@ Task<Failures> Fetcher::FetchOnce(Flight& flight, ChunkSpan run) {
   if (source == nullptr) Throw(Errc::kNotFound, "the blob has no source");
   const ByteRange all = StoredBytes(layout_, run);
   std::unique_ptr<backend::BlobStream> stream;
-  const Lane lane = run.first < order.wanted_end ? Lane::kDemand : Lane::kBackground;
-  if (lane == Lane::kBackground || PieceAt(layout_, run, run.first, order.wanted_end, order.piece) != run)
-    stream = source->OpenStream(all.offset, all.length, lane);
+  const Lane lane = LaneOf(flight, run);
+  const bool in_one_piece = PieceAt(layout_, run, run.first, order.wanted_end, order.piece) == run;
+  if (in_one_piece) {
+    const bool done = co_await FetchAtOnce(flight, run, source->file());
+    if (done) co_return Failures();
+  }
+  if (lane == Lane::kBackground || !in_one_piece) stream = source->OpenStream(all.offset, all.length, lane);
 
   Failures failures;
   UnderWay under_way(under_way_, all.length);
@@ -162,10 +170,43 @@ Task<Failures> Fetcher::FetchOnce(Flight& flight, ChunkSpan run) {
   co_return failures;
 }
 
+// From a file of this machine into one that is written by threads: one of these does everything, without a word to the
+// shard in between.  False: something is wrong, and the ordinary way will say what.
+Task<bool> Fetcher::FetchAtOnce(Flight& flight, ChunkSpan run, std::shared_ptr<const backend::BlobFile> file) {
+  runtime::Offload* const writers = data_->writers();
+  if (file == nullptr || writers == nullptr) co_return false;
+  const ByteRange from = StoredBytes(layout_, run);
+  const ByteRange to = PlainBlocks(layout_, run);
+  const MutableBytes plain = flight.memory.bytes().first(to.length);
+  const MutableBytes stored = flight.memory.bytes().subspan(to.length, from.length);
+  const uint64_t losses = data_losses_;
+  auto decoder = shard_.decoders.Take();
+  auto job = [&, run]() -> std::optional<Duration> {
+    const TimePoint asked = shard_.engine.Now();
+    if (!file->TryRead(from.offset, stored)) return std::nullopt;
+    const Duration took = shard_.engine.Now() - asked;
+    if (!DecodeRun(layout_, run, stored, plain, *decoder).empty()) return std::nullopt;
+    if (!data_->TryWrite(plain, to.offset)) return std::nullopt;
+    return took;
+  };
+  const auto read_time = co_await writers->Run(shard_.engine, std::move(job), LaneOf(flight, run));
+  shard_.decoders.Give(std::move(decoder));
+  if (!read_time || losses != data_losses_) co_return false;
+  stats_.stored_bytes += from.length;
+  distance_.OnAnswer(from.length, *read_time);
+  OnWritten(flight, run);
+  co_return true;
+}
+
+void Fetcher::OnWritten(Flight& flight, ChunkSpan chunks) {
+  for (uint32_t position = chunks.first; position < chunks.end; ++position)
+    flight.written[position - flight.order.run.first] = true;
+  sink_.OnWritten(chunks, LaneOf(flight, chunks));
+}
+
 Task<Failures> Fetcher::Keep(Flight& flight, ChunkSpan piece, ConstBytes stored, MutableBytes plain,
                              std::shared_ptr<backend::BlobSource> source) {
-  const Lane lane = piece.first < flight.order.wanted_end ? Lane::kDemand : Lane::kBackground;
-  Failures failures = co_await Decode(piece, stored, plain, lane);
+  Failures failures = co_await Decode(piece, stored, plain, LaneOf(flight, piece));
   for (ChunkFailure& failure : failures) {
     failure.error.AddContext("read from " + source->Describe());
     failure.error.AddContext(NameOf(layout_, {failure.position, failure.position + 1}));
@@ -214,9 +255,7 @@ Task<void> Fetcher::Write(Flight& flight, ChunkSpan run, ConstBytes plain, const
       const uint64_t losses = data_losses_;
       co_await data_->WriteAll(plain.subspan(blocks.offset - plain_begin, blocks.length), blocks.offset);
       if (losses != data_losses_) Throw(Errc::kIo, "syncing '{}' failed during the write", data_->name());
-      for (uint32_t position = good.first; position < good.end; ++position)
-        flight.written[position - flight.order.run.first] = true;
-      sink_.OnWritten(good, good.first < flight.order.wanted_end ? Lane::kDemand : Lane::kBackground);
+      OnWritten(flight, good);
     }
     good.first = good.end + 1;
   }

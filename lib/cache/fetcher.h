@@ -67,14 +67,17 @@ class Fetcher {
  private:
   struct Flight;
 
+  static runtime::Lane LaneOf(const Flight& flight, ChunkSpan chunks) noexcept;
   runtime::Task<std::vector<ChunkFailure>> FetchAll(Flight& flight);
   runtime::Task<std::vector<ChunkFailure>> FetchOnce(Flight& flight, ChunkSpan run);
   runtime::Task<std::vector<ChunkFailure>> FetchSingly(Flight& flight, std::vector<ChunkFailure> failed);
+  runtime::Task<bool> FetchAtOnce(Flight& flight, ChunkSpan run, std::shared_ptr<const backend::BlobFile> file);
   runtime::Task<std::vector<ChunkFailure>> Keep(Flight& flight, ChunkSpan piece, ConstBytes stored, MutableBytes plain,
                                                 std::shared_ptr<backend::BlobSource> source);
   void Show(ChunkSpan piece, ConstBytes plain, const std::vector<ChunkFailure>& without);
   runtime::Task<std::vector<ChunkFailure>> Decode(ChunkSpan run, ConstBytes stored, MutableBytes plain,
                                                   runtime::Lane lane);
+  void OnWritten(Flight& flight, ChunkSpan chunks);
   runtime::Task<void> Write(Flight& flight, ChunkSpan run, ConstBytes plain, const std::vector<ChunkFailure>& without);
 
   CacheShard& shard_;

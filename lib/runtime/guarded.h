@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A value that several threads use, one at a time.  For programs without shards; a shard's state needs none of this.
+// A value that several threads use, one at a time.  For programs without shards, and for
+// the little that worker threads have to do with a shard's state.
 
 #include <mutex>
 #include <utility>

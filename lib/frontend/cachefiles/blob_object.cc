@@ -68,10 +68,10 @@ runtime::Task<void> BlobObject::Prepare() {
   const runtime::Permit alone = co_await preparing_.Acquire(1);
   if (cache_) co_return;
   auto look = [&object = fd(), &layout = *layout_] { return FindPresent(object, layout); };
-  cache::ChunkSet present = co_await shard().blocking.Run(shard().engine, std::move(look));
+  cache::ChunkSet present = co_await shard().writing.Run(shard().engine, std::move(look));
   cache_.emplace(shard().cache, layout_, name(), std::nullopt,
                  cache::ChunkMap(layout_->all().size(), std::move(present)));
-  cache_->AttachData(std::make_unique<ObjectData>(shard().engine, fd(), size(), name()));
+  cache_->AttachData(std::make_unique<ObjectData>(MakeData()));
   for (const auto& [owner, source] : sources_) cache_->AddSource(source);
 }
 

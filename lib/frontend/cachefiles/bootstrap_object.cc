@@ -17,7 +17,7 @@ BootstrapObject::BootstrapObject(ObjectShard& shard, std::unique_ptr<ObjectFd> f
     : OpenObject(shard, std::move(fd), size, "bootstrap " + path),
       path_(std::move(path)),
       end_(AlignUp(size, kBlockSize)),
-      data_(shard.engine, this->fd(), size, name()),
+      data_(MakeData()),
       scope_(shard.engine, "bootstrap object") {}
 
 void BootstrapObject::CopyAhead() {

@@ -23,8 +23,7 @@ struct Binding {
   std::string bootstrap_path;
   uint64_t bootstrap_size = 0;  // bytes
   std::vector<std::shared_ptr<const cache::BlobLayout>> blobs;
-  // Called on the shard of the door's place number `place`, which uses the source.
-  std::function<std::unique_ptr<backend::BlobSource>(const BlobId& id, size_t place)> open_source;
+  std::function<std::unique_ptr<backend::BlobSource>(const BlobId& id)> open_source;
 
   ObjectKey Key() const;
   ObjectKey KeyOf(const cache::BlobLayout& blob) const;

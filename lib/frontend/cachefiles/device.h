@@ -9,22 +9,20 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "runtime/engine.h"
 #include "runtime/task.h"
 
 namespace sluice::frontend::cachefiles {
 
-// An open object.  Closes its descriptor at destruction.  Used by the one shard that owns it.
+// An open object.  Closes its descriptor at destruction.  Its calls are for any thread.
 class ObjectFd {
  public:
   virtual ~ObjectFd() = default;
 
-  // pwrite(2) on the shard of `engine`.  Offset, size and address of `src` are multiples of 4096 (O_DIRECT beneath).
-  // `src` is read until the task completes, also after a stop request.  ENOBUFS: the kernel has not finished opening
-  // the object, or less than the stop limit is free, or the object is being withdrawn.  Old kernels return more than
-  // src.size().
-  virtual runtime::Task<int64_t> Write(runtime::Engine& engine, ConstBytes src, uint64_t offset) = 0;
-  // lseek(2) with SEEK_DATA or SEEK_HOLE: what is there.  Waits for the file system; any thread.
+  // pwrite(2); waits for the disk.  Offset, size and address of `src` are multiples of 4096 (O_DIRECT beneath).
+  // ENOBUFS: the kernel has not finished opening the object, or less than the stop limit is free, or the object is
+  // being withdrawn.  Old kernels return more than src.size().
+  virtual int64_t Write(ConstBytes src, uint64_t offset) const noexcept = 0;
+  // lseek(2) with SEEK_DATA or SEEK_HOLE: what is there.  Waits for the file system.
   virtual int64_t Seek(uint64_t offset, int whence) const noexcept = 0;
   // Lets the reader behind READ message `id` of this object go on.  If its bytes are not there it gets EIO.
   virtual int64_t CompleteRead(uint32_t id) const noexcept = 0;

@@ -7,26 +7,18 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 
 #include "base/check.h"
 #include "base/error.h"
 #include "frontend/cachefiles/blob_object.h"
 #include "frontend/cachefiles/bootstrap_object.h"
 #include "runtime/combine.h"
-#include "runtime/run_on.h"
 
 namespace sluice::frontend::cachefiles {
 namespace {
 
 // So many messages are received before other tasks of the shard get their turn.
 constexpr int kBurst = 32;
-
-template <typename F>
-std::invoke_result_t<F&> RunAt(const Place& place, F function) {
-  if (place.shard == nullptr) co_return co_await function();
-  co_return co_await runtime::RunOn(*place.shard, std::move(function));
-}
 
 runtime::Task<void> Nothing() { co_return; }
 
@@ -40,15 +32,13 @@ std::string Describe(const ObjectKey& key) { return fmt::format("object '{}' of 
 
 }  // namespace
 
-Door::Door(runtime::Engine& engine, std::unique_ptr<Device> device, std::vector<Place> places, Log& log)
+Door::Door(runtime::Engine& engine, std::unique_ptr<Device> device, ObjectShard& objects, Log& log)
     : engine_(engine),
       device_(std::move(device)),
-      places_(std::move(places)),
+      shard_(objects),
       log_(log),
       errors_(engine, log),
-      scope_(engine, "cachefiles door") {
-  SLUICE_CHECK(!places_.empty(), "a door has a place for its objects");
-}
+      scope_(engine, "cachefiles door") {}
 
 Door::~Door() { SLUICE_CHECK(objects_.empty(), "a door is closed before it is destroyed"); }
 
@@ -136,22 +126,22 @@ void Door::RefuseRead(uint32_t id, uint32_t object) const {
 
 runtime::Task<void> Door::OnOpen(Message message, std::unique_ptr<ObjectFd> fd) {
   const ObjectKey& key = std::get<OpenMessage>(message.content).key;
-  if (catalog_.Find(key) == nullptr) {
+  const Catalog::Content* const content = catalog_.Find(key);
+  if (content == nullptr) {
     errors_.Report(Describe(key) + " is not bound", "it cannot be mounted");
     AnswerOpen(message.id, -ENOENT);
     co_return;
   }
-  Entry entry;
+  // Nothing is opened behind the back of Close(); the next worker hears of it again.
+  if (scope_.stop_requested()) co_return;
+  Entry entry{.key = key, .object = nullptr};
   try {
-    entry = co_await MakeObject(key, std::move(fd));
+    entry.object = MakeObject(key, *content, std::move(fd));
   } catch (const std::exception& error) {
     errors_.Report(fmt::format("{}: {}", Describe(key), error.what()), "it cannot be mounted");
-  }
-  if (entry.object == nullptr) {
     AnswerOpen(message.id, -EIO);
     co_return;
   }
-  if (scope_.stop_requested()) co_return co_await CloseObject(std::move(entry));
   // In its place before the kernel can ask.  The kernel does not use an id twice at a time.
   if (const auto stale = objects_.find(message.object); stale != objects_.end()) {
     Entry old = std::exchange(stale->second, std::move(entry));
@@ -161,17 +151,10 @@ runtime::Task<void> Door::OnOpen(Message message, std::unique_ptr<ObjectFd> fd) 
   }
   const auto placed = objects_.find(message.object);
   if (placed == objects_.end()) co_return;  // closed meanwhile
-  const Place& place = places_[placed->second.place];
   OpenObject& object = *placed->second.object;
-  if (!AnswerOpen(message.id, static_cast<int64_t>(object.size()))) {
-    Entry refused = std::move(objects_.extract(placed).mapped());
-    co_return co_await CloseObject(std::move(refused));
-  }
-  auto opened = [&object]() -> runtime::Task<void> {
-    object.Opened();
-    co_return;
-  };
-  co_await RunAt(place, std::move(opened));
+  if (AnswerOpen(message.id, static_cast<int64_t>(object.size()))) co_return object.Opened();
+  Entry refused = std::move(objects_.extract(placed).mapped());
+  co_await CloseObject(std::move(refused));
 }
 
 runtime::Task<void> Door::OnRead(uint32_t id, uint32_t object, ByteRange range) {
@@ -181,9 +164,8 @@ runtime::Task<void> Door::OnRead(uint32_t id, uint32_t object, ByteRange range) 
     RefuseRead(id, object);
     co_return;
   }
-  // It is closed after this has begun, and its closing waits for the answer.
-  auto answer = [&target = *found->second.object, id, range] { return target.Answer(id, range); };
-  co_await RunAt(places_[found->second.place], std::move(answer));
+  // Its closing waits for the answer.
+  co_await found->second.object->Answer(id, range);
 }
 
 runtime::Task<void> Door::OnClose(uint32_t object) {
@@ -208,41 +190,19 @@ runtime::Task<void> Door::AllClosed() {
   }
 }
 
-runtime::Task<Door::Entry> Door::MakeObject(ObjectKey key, std::unique_ptr<ObjectFd> fd) {
-  Entry entry{.key = std::move(key), .place = 0, .object = nullptr};
-  entry.place = PlaceOf(entry.key);
-  // A copy: the catalog may change while the other shard works.
-  const Catalog::Content content = *catalog_.Find(entry.key);
-  auto make = [&]() -> runtime::Task<void> {
-    entry.object = MakeAt(entry, content, std::move(fd));
-    co_return;
-  };
-  co_await runtime::WithoutStop(RunAt(places_[entry.place], std::move(make)));
-  co_return entry;
-}
-
-std::unique_ptr<OpenObject> Door::MakeAt(const Entry& entry, const Catalog::Content& content,
-                                         std::unique_ptr<ObjectFd> fd) const {
-  ObjectShard& shard = *places_[entry.place].objects;
+std::unique_ptr<OpenObject> Door::MakeObject(const ObjectKey& key, const Catalog::Content& content,
+                                             std::unique_ptr<ObjectFd> fd) const {
   if (const auto* bootstrap = std::get_if<std::shared_ptr<const Binding>>(&content)) {
-    return std::make_unique<BootstrapObject>(shard, std::move(fd), (*bootstrap)->bootstrap_path,
+    return std::make_unique<BootstrapObject>(shard_, std::move(fd), (*bootstrap)->bootstrap_path,
                                              (*bootstrap)->bootstrap_size);
   }
   const auto& blob = std::get<Catalog::Blob>(content);
-  auto object = std::make_unique<BlobObject>(shard, std::move(fd), entry.key, blob.layout);
-  for (const auto& user : blob.users) {
-    object->AddSource(user->Name(), user->open_source(blob.layout->id(), entry.place));
-  }
+  auto object = std::make_unique<BlobObject>(shard_, std::move(fd), key, blob.layout);
+  for (const auto& user : blob.users) object->AddSource(user->Name(), user->open_source(blob.layout->id()));
   return object;
 }
 
-runtime::Task<void> Door::CloseObject(Entry entry) {
-  auto close = [&entry]() -> runtime::Task<void> {
-    co_await entry.object->Close();
-    entry.object.reset();
-  };
-  co_await runtime::WithoutStop(RunAt(places_[entry.place], std::move(close)));
-}
+runtime::Task<void> Door::CloseObject(Entry entry) { co_await runtime::WithoutStop(entry.object->Close()); }
 
 // False: nobody waits for it any more, or the cache is dead.
 bool Door::AnswerOpen(uint32_t id, int64_t size_or_error) {
@@ -255,46 +215,27 @@ bool Door::AnswerOpen(uint32_t id, int64_t size_or_error) {
   return false;
 }
 
-size_t Door::PlaceOf(const ObjectKey& key) const noexcept {
-  return std::hash<std::string>()(key.cookie) % places_.size();
-}
-
-std::vector<uint32_t> Door::OpenBlobsOf(const Binding& binding) const {
-  std::vector<uint32_t> ids;
+std::vector<BlobObject*> Door::OpenBlobsOf(const Binding& binding) const {
+  std::vector<BlobObject*> blobs;
   for (const auto& layout : binding.blobs) {
     const ObjectKey key = binding.KeyOf(*layout);
     for (const auto& [id, entry] : objects_) {
-      if (entry.key == key) ids.push_back(id);
+      if (entry.key == key) blobs.push_back(static_cast<BlobObject*>(entry.object.get()));
     }
   }
-  return ids;
+  return blobs;
 }
 
-runtime::Task<void> Door::Bind(std::shared_ptr<const Binding> binding) {
+void Door::Bind(std::shared_ptr<const Binding> binding) {
   catalog_.Add(binding);
-  for (const uint32_t id : OpenBlobsOf(*binding)) {
-    const auto found = objects_.find(id);
-    if (found == objects_.end()) continue;
-    auto add = [&object = static_cast<BlobObject&>(*found->second.object), binding,
-                place = found->second.place]() -> runtime::Task<void> {
-      object.AddSource(binding->Name(), binding->open_source(object.layout().id(), place));
-      co_return;
-    };
-    co_await RunAt(places_[found->second.place], std::move(add));
+  for (BlobObject* const blob : OpenBlobsOf(*binding)) {
+    blob->AddSource(binding->Name(), binding->open_source(blob->layout().id()));
   }
 }
 
-runtime::Task<void> Door::Unbind(std::shared_ptr<const Binding> binding) {
-  catalog_.Remove(*binding);
-  for (const uint32_t id : OpenBlobsOf(*binding)) {
-    const auto found = objects_.find(id);
-    if (found == objects_.end()) continue;
-    auto remove = [&object = static_cast<BlobObject&>(*found->second.object), binding]() -> runtime::Task<void> {
-      object.RemoveSource(binding->Name());
-      co_return;
-    };
-    co_await RunAt(places_[found->second.place], std::move(remove));
-  }
+void Door::Unbind(const Binding& binding) {
+  catalog_.Remove(binding);
+  for (BlobObject* const blob : OpenBlobsOf(binding)) blob->RemoveSource(binding.Name());
 }
 
 bool Door::IsOpen(const ObjectKey& key) const noexcept {

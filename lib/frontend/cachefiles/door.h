@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The cachefiles door of the whole daemon: receives the kernel's messages on one shard and answers each on the shard
-// that owns its object.  Everything is called on the shard of the device.
+// The cachefiles door of the whole daemon: receives the kernel's messages and answers them.  Everything is called on
+// the shard of the device, which owns the objects, too.
 
 #include <cstdint>
 #include <map>
@@ -18,23 +18,18 @@
 #include "runtime/event.h"
 #include "runtime/scope.h"
 #include "runtime/semaphore.h"
-#include "runtime/shard.h"
 
 namespace sluice::frontend::cachefiles {
 
-// Where objects live.
-struct Place {
-  runtime::Shard* shard = nullptr;  // null: the shard of the device
-  ObjectShard* objects = nullptr;   // of that shard
-};
+class BlobObject;
 
 class Door {
  public:
   // Requests that are being answered.  Each is a thread that waits in the kernel, so it is the kernel that queues more.
   static constexpr uint64_t kMostAnswers = 4096;
 
-  // At least one place.  Engine, places and log outlive the door.
-  Door(runtime::Engine& engine, std::unique_ptr<Device> device, std::vector<Place> places, Log& log);
+  // Engine, objects and log outlive the door.
+  Door(runtime::Engine& engine, std::unique_ptr<Device> device, ObjectShard& objects, Log& log);
   // Closed.
   ~Door();
 
@@ -46,9 +41,9 @@ class Door {
   // Throws what Bind would throw.
   void CheckBindable(const Binding& binding) const { catalog_.Check(binding); }
   // From now on the image can be mounted.  Throws what Catalog::Add throws.
-  runtime::Task<void> Bind(std::shared_ptr<const Binding> binding);
+  void Bind(std::shared_ptr<const Binding> binding);
   // Who mounts it afterwards gets ENOENT.  Its objects that are open stay so, without its source.
-  runtime::Task<void> Unbind(std::shared_ptr<const Binding> binding);
+  void Unbind(const Binding& binding);
 
   // The kernel uses the object, as far as this process has been told.
   bool IsOpen(const ObjectKey& key) const noexcept;
@@ -62,8 +57,7 @@ class Door {
  private:
   struct Entry {
     ObjectKey key;
-    size_t place = 0;
-    std::unique_ptr<OpenObject> object;  // used and destroyed at its place
+    std::unique_ptr<OpenObject> object;
   };
 
   runtime::Task<void> Serve();
@@ -76,17 +70,15 @@ class Door {
   runtime::Task<void> OnRead(uint32_t id, uint32_t object, ByteRange range);
   runtime::Task<void> OnClose(uint32_t object);
 
-  runtime::Task<Entry> MakeObject(ObjectKey key, std::unique_ptr<ObjectFd> fd);
-  std::unique_ptr<OpenObject> MakeAt(const Entry& entry, const Catalog::Content& content,
-                                     std::unique_ptr<ObjectFd> fd) const;
-  runtime::Task<void> CloseObject(Entry entry);
+  std::unique_ptr<OpenObject> MakeObject(const ObjectKey& key, const Catalog::Content& content,
+                                         std::unique_ptr<ObjectFd> fd) const;
+  static runtime::Task<void> CloseObject(Entry entry);
   bool AnswerOpen(uint32_t id, int64_t size_or_error);
-  size_t PlaceOf(const ObjectKey& key) const noexcept;
-  std::vector<uint32_t> OpenBlobsOf(const Binding& binding) const;
+  std::vector<BlobObject*> OpenBlobsOf(const Binding& binding) const;
 
   runtime::Engine& engine_;
   std::unique_ptr<Device> device_;
-  const std::vector<Place> places_;
+  ObjectShard& shard_;
   Log& log_;
   ErrorLog errors_;
   Catalog catalog_;

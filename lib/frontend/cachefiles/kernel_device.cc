@@ -87,14 +87,11 @@ void Bind(const UniqueFd& device, const std::string& directory) {
 
 class KernelObject final : public ObjectFd {
  public:
-  KernelObject(runtime::Offload& writing, UniqueFd fd) noexcept : writing_(writing), fd_(std::move(fd)) {}
+  explicit KernelObject(UniqueFd fd) noexcept : fd_(std::move(fd)) {}
 
-  runtime::Task<int64_t> Write(runtime::Engine& engine, ConstBytes src, uint64_t offset) override {
-    auto write = [fd = fd_.get(), src, offset]() -> int64_t {
-      const ssize_t count = ::pwrite(fd, src.data(), src.size(), static_cast<off_t>(offset));
-      return count < 0 ? -errno : count;
-    };
-    return writing_.Run(engine, std::move(write));
+  int64_t Write(ConstBytes src, uint64_t offset) const noexcept override {
+    const ssize_t count = ::pwrite(fd_.get(), src.data(), src.size(), static_cast<off_t>(offset));
+    return count < 0 ? -errno : count;
   }
   int64_t Seek(uint64_t offset, int whence) const noexcept override {
     const off_t found = ::lseek(fd_.get(), static_cast<off_t>(offset), whence);
@@ -105,14 +102,12 @@ class KernelObject final : public ObjectFd {
   }
 
  private:
-  runtime::Offload& writing_;
   const UniqueFd fd_;
 };
 
 class KernelDevice final : public Device {
  public:
-  KernelDevice(runtime::Engine& engine, runtime::Offload& writing, UniqueFd fd) noexcept
-      : engine_(engine), writing_(writing), fd_(std::move(fd)) {}
+  KernelDevice(runtime::Engine& engine, UniqueFd fd) noexcept : engine_(engine), fd_(std::move(fd)) {}
 
   runtime::Task<void> WaitReadable() override { return runtime::WaitReadable(engine_, fd_.get()); }
   int64_t Read(MutableBytes message) noexcept override {
@@ -124,12 +119,11 @@ class KernelDevice final : public Device {
     UniqueFd owned(fd);
     // The kernel makes it without; a child must not keep objects open.
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-    return std::make_unique<KernelObject>(writing_, std::move(owned));
+    return std::make_unique<KernelObject>(std::move(owned));
   }
 
  private:
   runtime::Engine& engine_;
-  runtime::Offload& writing_;
   const UniqueFd fd_;
 };
 
@@ -160,8 +154,8 @@ bool IsDead(const Device& device) noexcept {
   return device.Command("alive") == -EIO;
 }
 
-std::unique_ptr<Device> MakeKernelDevice(runtime::Engine& engine, runtime::Offload& writing, UniqueFd fd) {
-  return std::make_unique<KernelDevice>(engine, writing, std::move(fd));
+std::unique_ptr<Device> MakeKernelDevice(runtime::Engine& engine, UniqueFd fd) {
+  return std::make_unique<KernelDevice>(engine, std::move(fd));
 }
 
 }  // namespace sluice::frontend::cachefiles

@@ -8,7 +8,6 @@
 
 #include "base/fd.h"
 #include "frontend/cachefiles/device.h"
-#include "runtime/offload.h"
 
 namespace sluice::frontend::cachefiles {
 
@@ -36,8 +35,7 @@ bool RestoreRequests(const UniqueFd& device);
 // Whether the kernel has given up the cache (an I/O error): nothing that it does not have can be read any more.
 bool IsDead(const Device& device) noexcept;
 
-// `fd` is bound.  Owned by the shard of `engine`.  `writing`: a write into an object waits for the disk, whatever it is
-// asked; io_uring would start a thread for each that is under way.  Both outlive the device and its objects.
-std::unique_ptr<Device> MakeKernelDevice(runtime::Engine& engine, runtime::Offload& writing, UniqueFd fd);
+// `fd` is bound.  Owned by the shard of `engine`, which outlives the device and its objects.
+std::unique_ptr<Device> MakeKernelDevice(runtime::Engine& engine, UniqueFd fd);
 
 }  // namespace sluice::frontend::cachefiles

@@ -40,21 +40,32 @@ bool OpenObject::IsThere(ByteRange range) const noexcept {
 runtime::Task<void> OpenObject::Answer(uint32_t id, ByteRange range) {
   if (answers_++ == 0) unused_.Reset();
   ++shard_.stats.reads;
+  const WaitingReads::Read read{id, Clamp(range)};
+  reads_.Add(read);
+  std::string failure;
   try {
-    runtime::Task<void> fill = Fill(Clamp(range));
+    runtime::Task<void> fill = Fill(read.range);
     co_await InContext(fill, context_);
   } catch (const std::exception& error) {
-    ++shard_.stats.errors;
-    if (!stop_.requested()) shard_.errors.Report(error.what(), "the reader gets EIO");
+    failure = error.what();
   }
-  // EINVAL: nobody waits any more, the reader was killed.
-  const int64_t completed = fd_->CompleteRead(id);
-  if (completed < 0 && completed != -EINVAL) {
-    shard_.errors.Report(
-        fmt::format("'{}': cannot complete a read: {}", name_, std::strerror(static_cast<int>(-completed))),
-        "the reader waits until it is killed");
+  if (reads_.Remove(read)) {
+    // Its bytes came in several writes or had been there, or they could not be had.
+    if (!failure.empty()) {
+      ++shard_.stats.errors;
+      if (!stop_.requested()) shard_.errors.Report(failure, "the reader gets EIO");
+    }
+    ReportIncomplete(fd_->CompleteRead(id));
   }
+  ReportIncomplete(reads_.TakeError());
   if (--answers_ == 0) unused_.Set();
+}
+
+void OpenObject::ReportIncomplete(int64_t error) {
+  // EINVAL: nobody waits any more, the reader was killed.
+  if (error >= 0 || error == -EINVAL) return;
+  shard_.errors.Report(fmt::format("'{}': cannot complete a read: {}", name_, std::strerror(static_cast<int>(-error))),
+                       "the reader waits until it is killed");
 }
 
 runtime::Task<void> OpenObject::Close() {

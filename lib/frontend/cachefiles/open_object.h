@@ -13,6 +13,7 @@
 #include "cache/cache_shard.h"
 #include "frontend/cachefiles/device.h"
 #include "frontend/cachefiles/object_data.h"
+#include "frontend/cachefiles/waiting_reads.h"
 #include "frontend/error_log.h"
 #include "runtime/buffer_pool.h"
 #include "runtime/context.h"
@@ -38,13 +39,13 @@ class BlobObject;
 struct ObjectShard {
   static constexpr uint64_t kBootstrapBuffers = 1 * kMiB;
 
-  // `computing`: for decompression.  `blocking`: for calls that wait for a file system.  All outlive this.
-  ObjectShard(runtime::Engine& the_engine, runtime::Offload& computing, runtime::Offload& the_blocking, Log& log,
+  // `computing`: for decompression.  `writing`: for filling objects.  All outlive this.
+  ObjectShard(runtime::Engine& the_engine, runtime::Offload& computing, runtime::Offload& the_writing, Log& log,
               const cache::CacheLimits& limits = {})
-      : engine(the_engine), blocking(the_blocking), cache(the_engine, computing, limits), errors(the_engine, log) {}
+      : engine(the_engine), writing(the_writing), cache(the_engine, computing, limits), errors(the_engine, log) {}
 
   runtime::Engine& engine;
-  runtime::Offload& blocking;
+  runtime::Offload& writing;
   cache::CacheShard cache;
   runtime::BufferPool bootstrap_buffers{kBootstrapBuffers};
   ErrorLog errors;
@@ -80,17 +81,21 @@ class OpenObject {
 
   ObjectShard& shard() const noexcept { return shard_; }
   const std::string& name() const noexcept { return name_; }
-  ObjectFd& fd() const noexcept { return *fd_; }
+  const ObjectFd& fd() const noexcept { return *fd_; }
+  // Writes what completes waiting READs.
+  ObjectData MakeData() { return {shard_.engine, shard_.writing, *fd_, reads_, size_, name_}; }
   // Whether the kernel has all bytes of `range`.
   bool IsThere(ByteRange range) const noexcept;
 
  private:
   ByteRange Clamp(ByteRange range) const noexcept;
+  void ReportIncomplete(int64_t error);
 
   ObjectShard& shard_;
   std::unique_ptr<ObjectFd> fd_;
   const uint64_t size_;
   const std::string name_;
+  WaitingReads reads_;
   runtime::StopSource stop_;
   const runtime::Context context_;  // of everything that the object does for readers
   uint32_t answers_ = 0;            // that run

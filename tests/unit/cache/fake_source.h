@@ -2,6 +2,8 @@
 #pragma once
 // A backend for tests that fails on request.
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,12 +23,14 @@ struct FakeBackend {
   explicit FakeBackend(std::vector<std::byte> content) : stored(std::move(content)) { open.Set(); }
 
   std::vector<std::byte> stored;
-  bool missing = false;
-  int wrong_reads = 0;           // so many of the next reads that touch `wrong_at` have a flipped bit there
-  uint64_t wrong_at = 0;         // offset of the byte
-  runtime::Event open;           // reads wait for it
-  std::vector<ByteRange> reads;  // in the order of their beginning; each stream once, as a whole
+  std::atomic<bool> missing = false;
+  std::atomic<int> wrong_reads = 0;    // so many of the next reads that touch `wrong_at` have a flipped bit there
+  std::atomic<uint64_t> wrong_at = 0;  // offset of the byte
+  runtime::Event open;                 // reads wait for it
+  std::vector<ByteRange> reads;        // in the order of their beginning; each stream once, as a whole
   int distrusted = 0;
+  bool is_file = false;  // can be read by other threads; these reads do not wait for `open`
+  std::atomic<int> file_reads = 0;
 
   // Of streams only.
   std::vector<ByteRange> streams;    // those of `reads` that are streams
@@ -34,6 +38,31 @@ struct FakeBackend {
   uint64_t cut_at = UINT64_MAX;      // reads beyond this offset fail
   uint64_t hold_at = UINT64_MAX;     // reads beyond this offset wait for `held`
   runtime::Event held;
+
+  void Copy(ByteRange range, MutableBytes dst) {
+    std::copy_n(stored.begin() + static_cast<ptrdiff_t>(range.offset), dst.size(), dst.begin());
+    const uint64_t at = wrong_at;
+    if (wrong_reads > 0 && range.Contains({at, 1})) {
+      --wrong_reads;
+      dst[at - range.offset] ^= std::byte{1};
+    }
+  }
+};
+
+class FakeFile final : public backend::BlobFile {
+ public:
+  explicit FakeFile(FakeBackend& backend) : backend_(backend) {}
+
+  bool TryRead(uint64_t offset, MutableBytes dst) const noexcept override {
+    ++backend_.file_reads;
+    const ByteRange range{offset, dst.size()};
+    if (backend_.missing || range.end() > backend_.stored.size()) return false;
+    backend_.Copy(range, dst);
+    return true;
+  }
+
+ private:
+  FakeBackend& backend_;
 };
 
 class FakeSource final : public backend::BlobSource {
@@ -50,13 +79,12 @@ class FakeSource final : public backend::BlobSource {
     if (backend_.missing) Throw(Errc::kNotFound, "{} does not exist", Describe());
     if (range.end() > backend_.stored.size())
       Throw(Errc::kCorrupt, "{} ends at {}, wanted up to {}", Describe(), backend_.stored.size(), range.end());
-    std::copy_n(backend_.stored.begin() + static_cast<ptrdiff_t>(range.offset), dst.size(), dst.begin());
-    if (backend_.wrong_reads > 0 && range.Contains({backend_.wrong_at, 1})) {
-      --backend_.wrong_reads;
-      dst[backend_.wrong_at - range.offset] ^= std::byte{1};
-    }
+    backend_.Copy(range, dst);
   }
   std::unique_ptr<backend::BlobStream> OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) override;
+  std::shared_ptr<const backend::BlobFile> file() const noexcept override {
+    return backend_.is_file ? std::make_shared<FakeFile>(backend_) : nullptr;
+  }
   void Distrust() noexcept override { ++backend_.distrusted; }
   std::string Describe() const override { return "a fake"; }
 

@@ -85,8 +85,7 @@ Task<void> BindRig::Start(bool taken_over) {
                                 .limits = limits_,
                                 .log = log_,
                                 .seed = 1};
-  objects = std::make_unique<ObjectService>(object_parts);
-  members_.push_back({shard_, *objects});
+  objects = std::make_unique<ObjectService>(object_parts, working_);
   fetcher_ = std::make_unique<ImageFetcher>(ImageFetcher::Parts{.engine = shard_.engine(),
                                                                 .blocking = working_,
                                                                 .computing = working_,
@@ -97,7 +96,7 @@ Task<void> BindRig::Start(bool taken_over) {
                                  .computing = working_,
                                  .culling = culling_thread_,
                                  .fetcher = *fetcher_,
-                                 .shards = members_,
+                                 .objects = *objects,
                                  .options = options,
                                  .log = log_,
                                  .abandon = [this] { abandoned = true; },
@@ -114,7 +113,6 @@ Task<void> BindRig::Stop() {
   co_await service->Close();
   service.reset();
   fetcher_.reset();
-  members_.clear();
   co_await objects->Close();
   objects.reset();
 }

@@ -71,7 +71,6 @@ class BindRig {
   Log log_{LogLevel::kError, Log::Style::kPlain};
   const Network::Configuration network_ = Network::Configuration::Make({});
   const cache::CacheLimits limits_;
-  std::vector<ObjectShardMember> members_;
   std::unique_ptr<ImageFetcher> fetcher_;
 };
 

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
 
 #include "base/limits.h"
 #include "runtime/timer.h"
@@ -28,6 +30,33 @@ void Append(std::vector<std::byte>& to, T value) {
   Append(to, &value, sizeof(value));
 }
 
+// Something that a worker thread has done on the model's thread and waits for.
+template <typename F>
+class Errand final : public runtime::Runnable {
+ public:
+  explicit Errand(F& function) noexcept : function_(function) {}
+
+  int64_t Wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return result_.has_value(); });
+    return *result_;
+  }
+
+ private:
+  void Run() noexcept override {
+    const int64_t result = function_();
+    // Under the lock: the errand may be gone as soon as the result is seen.
+    const std::lock_guard lock(mutex_);
+    result_ = result;
+    changed_.notify_one();
+  }
+
+  F& function_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<int64_t> result_;  // under mutex_
+};
+
 }  // namespace
 
 class ModelObjectFd final : public ObjectFd {
@@ -41,39 +70,55 @@ class ModelObjectFd final : public ObjectFd {
     if (alive()) model_.CloseFd(object_, id_);
   }
 
-  Task<int64_t> Write(runtime::Engine& engine, ConstBytes src, uint64_t offset) override {
-    co_await runtime::Sleep(engine, std::chrono::microseconds(model_.rng_.Below(80)));
-    if (!alive() || !object_->has_file) co_return -ENOBUFS;
+  int64_t Write(ConstBytes src, uint64_t offset) const noexcept override {
+    return OnModelThread([&] { return DoWrite(src, offset); });
+  }
+  int64_t Seek(uint64_t offset, int whence) const noexcept override {
+    return OnModelThread([&] { return DoSeek(offset, whence); });
+  }
+  int64_t CompleteRead(uint32_t id) const noexcept override {
+    return OnModelThread([&] { return DoCompleteRead(id); });
+  }
+
+ private:
+  template <typename F>
+  int64_t OnModelThread(F function) const noexcept {
+    if (std::this_thread::get_id() == model_.thread_) return function();
+    Errand<F> errand(function);
+    model_.engine_.Post(errand);
+    return errand.Wait();
+  }
+
+  int64_t DoWrite(ConstBytes src, uint64_t offset) const {
+    if (!alive() || !object_->has_file) return -ENOBUFS;
     if (!IsAligned(offset, kBlock) || !IsAligned(src.size(), kBlock) ||
         !IsAligned(reinterpret_cast<uintptr_t>(src.data()), kBlock)) {
       ++model_.misuses_;
-      co_return -EINVAL;
+      return -EINVAL;
     }
-    const std::lock_guard changing(model_.files_mutex_);
     ModelFile& file = model_.files_[object_->key];
     if (offset + src.size() > AlignUp(file.size, kBlock)) ++model_.misuses_;
     if (model_.options.refusals > 0) {
       --model_.options.refusals;
-      co_return -ENOBUFS;
+      return -ENOBUFS;
     }
     uint64_t count = src.size() / kBlock;
     if (model_.options.short_writes && count > 1 && model_.rng_.Below(3) == 0) count = 1 + model_.rng_.Below(count);
-    if (model_.options.free_blocks < count) co_return -ENOBUFS;
+    if (model_.options.free_blocks < count) return -ENOBUFS;
     for (uint64_t block = 0; block < count; ++block) {
       const ConstBytes bytes = src.subspan(block * kBlock, kBlock);
       auto& stored = file.blocks[offset / kBlock + block];
       if (stored.empty()) --model_.options.free_blocks;
       stored.assign(bytes.begin(), bytes.end());
     }
-    co_return static_cast<int64_t>(count * kBlock +
-                                   (model_.options.rounds_up && count == src.size() / kBlock ? kBlock : 0));
+    return static_cast<int64_t>(count * kBlock +
+                                (model_.options.rounds_up && count == src.size() / kBlock ? kBlock : 0));
   }
-  int64_t Seek(uint64_t offset, int whence) const noexcept override {
-    const std::lock_guard looking(model_.files_mutex_);
+  int64_t DoSeek(uint64_t offset, int whence) const {
     if (!alive() || !object_->has_file) return -ENOBUFS;
     return model_.Seek(object_->key, offset, whence == SEEK_HOLE);
   }
-  int64_t CompleteRead(uint32_t id) const noexcept override {
+  int64_t DoCompleteRead(uint32_t id) const {
     const auto found = model_.requests_.find(id);
     if (!alive() || found == model_.requests_.end() || found->second->opcode != Opcode::kRead ||
         found->second->object != object_ || found->second->fresh) {
@@ -83,7 +128,6 @@ class ModelObjectFd final : public ObjectFd {
     return 0;
   }
 
- private:
   bool alive() const noexcept { return generation_ == model_.generation_; }
   KernelModel& model_;
   const std::shared_ptr<KernelModel::Object> object_;
@@ -130,10 +174,7 @@ KernelModel::~KernelModel() = default;
 std::unique_ptr<Device> KernelModel::OpenDevice() { return std::make_unique<ModelDevice>(*this); }
 
 void KernelModel::Crash() {
-  {
-    const std::lock_guard changing(files_mutex_);
-    ++generation_;
-  }
+  ++generation_;
   fds_.clear();
   for (const auto& [key, object] : objects_) {
     if (object->id > 0) CloseFd(object, object->id);
@@ -196,17 +237,17 @@ Task<int> KernelModel::Acquire(ObjectKey key) {
   auto object = std::make_shared<Object>();
   object->key = key;
   objects_.emplace(key, object);
-  const uint64_t old_size = file(key).size;
+  const uint64_t old_size = files_[key].size;
   const int error = co_await Send(object, Opcode::kOpen, {});
   if (error != 0) {
     objects_.erase(key);
     co_return error;
   }
   // An existing file with another size is replaced.
-  if (old_size != 0 && old_size != file(key).size) Punch(key);
+  ModelFile& file = files_[key];
+  if (old_size != 0 && old_size != file.size) file.blocks.clear();
   // The lookup of the file goes on behind the answer's back.
   co_await runtime::Sleep(engine_, std::chrono::microseconds(rng_.Below(900)));
-  const std::lock_guard changing(files_mutex_);
   object->has_file = true;
   co_return 0;
 }
@@ -220,10 +261,7 @@ Task<void> KernelModel::Withdraw(ObjectKey key) {
     if (request->object == object) left.push_back(id);
   }
   for (const uint32_t id : left) Finish(id, -EIO);
-  {
-    const std::lock_guard changing(files_mutex_);
-    object->has_file = false;
-  }
+  object->has_file = false;
   objects_.erase(key);
 }
 
@@ -395,12 +433,9 @@ int64_t KernelModel::Command(std::string_view command) {
     Finish(id, -EBADFD);
     return size_of_command;
   }
-  {
-    const std::lock_guard changing(files_mutex_);
-    ModelFile& file = files_[request->object->key];
-    if (request->object->has_file && file.size != static_cast<uint64_t>(size)) ++misuses_;
-    file.size = static_cast<uint64_t>(size);
-  }
+  ModelFile& file = files_[request->object->key];
+  if (request->object->has_file && file.size != static_cast<uint64_t>(size)) ++misuses_;
+  file.size = static_cast<uint64_t>(size);
   request->object->state = State::kOpen;
   Finish(id, 0);
   Wake();

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The kernel's side of /dev/cachefiles in memory: what fs/cachefiles/ondemand.c and io.c do with objects, requests and
-// readers.  One shard; each call of the kernel's side is a task that waits like a process does.
+// readers.  On one shard, where descriptors do what other threads ask of them; each call of the kernel's side is a task
+// that waits like a process does.
 
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/rng.h"
@@ -66,14 +67,8 @@ class KernelModel {
     Wake();
   }
   // Loses all that is there of an object's file.
-  void Punch(const ObjectKey& key) {
-    const std::lock_guard changing(files_mutex_);
-    files_[key].blocks.clear();
-  }
-  const ModelFile& file(const ObjectKey& key) {
-    const std::lock_guard changing(files_mutex_);
-    return files_[key];
-  }
+  void Punch(const ObjectKey& key) { files_[key].blocks.clear(); }
+  const ModelFile& file(const ObjectKey& key) { return files_[key]; }
   // Requests that nobody has answered.
   size_t pending() const noexcept { return requests_.size(); }
   uint64_t reads() const noexcept { return reads_; }      // READ requests made
@@ -114,9 +109,8 @@ class KernelModel {
   void CloseFd(const std::shared_ptr<Object>& object, int64_t id);
 
   runtime::Engine& engine_;
+  const std::thread::id thread_ = std::this_thread::get_id();
   Rng rng_;
-  // ObjectFd::Seek may come from any thread: what it reads changes with this held.
-  std::mutex files_mutex_;
   std::map<ObjectKey, ModelFile> files_;
   std::map<ObjectKey, std::shared_ptr<Object>> objects_;
   std::map<uint32_t, std::shared_ptr<Request>> requests_;

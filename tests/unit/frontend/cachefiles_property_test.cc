@@ -121,6 +121,7 @@ Task<void> Trouble(TestEnv& env, Rig& rig, Faults& faults) {
 
 Task<void> Run(TestEnv& env, const ModelOptions& options, bool with_faults) {
   Rig rig(env, kBlobs, options, Limits(with_faults));
+  for (size_t blob = 0; blob < kBlobs; blob += 2) rig.backends[blob]->is_file = true;
   co_await rig.Start();
   for (const Image& image : Images()) co_await rig.Bind(image.fsid, image.domain, image.blobs);
   Faults faults{.allowed = with_faults};

@@ -24,11 +24,11 @@ Rig::Rig(test::TestEnv& env, size_t count, const ModelOptions& options, const ca
 
 Task<void> Rig::Start() {
   shard = std::make_unique<ObjectShard>(env_.engine(), workers_, workers_, log_, limits_);
-  std::vector<Place> places{{.shard = nullptr, .objects = shard.get()}};
-  door = std::make_unique<Door>(env_.engine(), kernel.OpenDevice(), std::move(places), log_);
-  for (const auto& [fsid, bound] : bindings_) co_await door->Bind(bound);
+  door = std::make_unique<Door>(env_.engine(), kernel.OpenDevice(), *shard, log_);
+  for (const auto& [fsid, bound] : bindings_) door->Bind(bound);
   door->device().Command("restore");
   door->Open();
+  co_return;
 }
 
 Task<void> Rig::Stop() {
@@ -53,7 +53,7 @@ Task<void> Rig::Bind(std::string fsid, std::string domain, std::vector<size_t> o
   made.bootstrap_path = env_.Path(fsid);
   made.bootstrap_size = content.size();
   for (const size_t blob : of) made.blobs.push_back(layouts_[blob]);
-  made.open_source = [this](const BlobId& id, size_t) -> std::unique_ptr<backend::BlobSource> {
+  made.open_source = [this](const BlobId& id) -> std::unique_ptr<backend::BlobSource> {
     for (size_t blob = 0; blob < layouts_.size(); ++blob) {
       if (layouts_[blob]->id() == id) return std::make_unique<FakeSource>(env_.engine(), *backends[blob]);
     }
@@ -63,14 +63,15 @@ Task<void> Rig::Bind(std::string fsid, std::string domain, std::vector<size_t> o
   co_await file.WriteAll(content, 0);
   auto bound = std::make_shared<const Binding>(std::move(made));
   bootstraps_.insert_or_assign(fsid, std::move(content));
-  co_await door->Bind(bound);
+  door->Bind(bound);
   bindings_.emplace(fsid, bound);
 }
 
 Task<void> Rig::Unbind(std::string fsid) {
   const auto bound = bindings_.at(fsid);
   bindings_.erase(fsid);
-  co_await door->Unbind(bound);
+  door->Unbind(*bound);
+  co_return;
 }
 
 ObjectKey Rig::KeyOf(const std::string& fsid, size_t blob) const { return bindings_.at(fsid)->KeyOf(*layouts_[blob]); }
