@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The least that serves /dev/cachefiles: one thread, no chunks, no cache of its own; what a miss costs without Sluice.
 // usage: responder CACHE FILES      the object with cookie key K is the file FILES/K; says "ready", then works until
-// SIGTERM and prints how many READs there were.  Protocol: Documentation/filesystems/caching/cachefiles.rst of Linux.
+// SIGTERM; on SIGHUP it prints how many READs there were so far.
+// Protocol: Documentation/filesystems/caching/cachefiles.rst of Linux.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/cachefiles.h>
@@ -18,9 +19,10 @@ enum { kMaxObjects = 256, kMaxRead = 1 << 20, kPage = 4096, kMaxMessage = 1024 }
 
 static struct { int kernel, file; } objects[kMaxObjects];  // by object id
 static unsigned char* data;
-static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t stopped, asked;
 
 static void Stop(int signal) { stopped = signal; }
+static void Ask(int signal) { asked = signal; }
 
 static void Check(int good, const char* what) {
   if (good) return;
@@ -61,6 +63,14 @@ int main(int argc, char** argv) {
   Check(argc == 3 && posix_memalign((void**)&data, kPage, kMaxRead) == 0, "usage: responder CACHE FILES");
   struct sigaction action = {.sa_handler = Stop};
   sigaction(SIGTERM, &action, NULL);
+  action.sa_handler = Ask;
+  sigaction(SIGHUP, &action, NULL);
+  // Signals come while the program waits, and then only.
+  sigset_t waiting, working;
+  sigemptyset(&working);
+  sigaddset(&working, SIGTERM);
+  sigaddset(&working, SIGHUP);
+  sigprocmask(SIG_BLOCK, &working, &waiting);
   int files = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   Check(files >= 0, argv[2]);
   int device = open("/dev/cachefiles", O_RDWR | O_CLOEXEC);
@@ -73,7 +83,12 @@ int main(int argc, char** argv) {
   fflush(stdout);
   struct pollfd ready = {.fd = device, .events = POLLIN};
   while (!stopped) {
-    poll(&ready, 1, -1);
+    ppoll(&ready, 1, NULL, &waiting);
+    if (asked) {
+      asked = 0;
+      printf("%lu READs\n", reads);
+      fflush(stdout);
+    }
     ssize_t got;
     while ((got = read(device, buffer, sizeof buffer)) > 0) {
       const struct cachefiles_msg* message = (const void*)buffer;
@@ -82,6 +97,5 @@ int main(int argc, char** argv) {
       if (message->opcode == CACHEFILES_OP_CLOSE) close(objects[message->object_id].kernel);
     }
   }
-  printf("%lu READs\n", reads);
   return 0;
 }

@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cost of a miss: Sluice beside a program that does nothing but copy, with the same image in the same guest.
 
-The times are for people: an emulated processor stretches what computes, such as a hash function, more than what waits."""
+Both serve the image again and again under new names, so that the kernel has nothing of it.  They take turns, because the
+machine below has other things to do: what counts is the median of the ratios of neighbouring rounds.  The goal is 0.8 of
+the responder's READs per second (docs/benchmarks.md); what is asserted is lower, so that only a change of the program fails,
+not a bad moment of the machine."""
+import contextlib
 import dataclasses
 import os
+import pathlib
 import random
 import re
+import signal
+import statistics
 import subprocess
+import tempfile
+import threading
 import time
 
 import pytest
@@ -18,6 +27,8 @@ RESPONDER = BUILD / "tests" / "vm" / "responder"
 ROUNDS = 3
 PAGE = 4096
 PAGES = 400  # of 3350
+WARM_UP = 20
+READERS = 8
 
 
 @dataclasses.dataclass
@@ -32,68 +43,129 @@ class Measured:
                 f"{self.pages / self.seconds:.0f} pages/s")
 
 
-def read_in_order(files):
-    """Reads file by file, as a program does that wants everything; returns the number of pages."""
-    for file in files:
+def in_order(files):
+    """Steps that read file by file, as a program does that wants everything; each returns the number of its pages."""
+    def read(file):
         while os.read(file, 1 << 20):
             pass
-    return sum(-(-os.fstat(file).st_size // PAGE) for file in files)
+        return -(-os.fstat(file).st_size // PAGE)
+
+    return [lambda file=file: read(file) for file in files]
 
 
-def read_at_random(files):
-    """Reads some pages in random order, each once and none ahead; returns their number."""
+def at_random(files):
+    """Steps that read one page each, in random order and none ahead."""
+    def read(file, offset):
+        os.pread(file, PAGE, offset)
+        return 1
+
     for file in files:
         os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
     pages = [(file, offset) for file in files for offset in range(0, os.fstat(file).st_size, PAGE)]
-    for file, offset in random.Random("pages").sample(pages, PAGES):
-        os.pread(file, PAGE, offset)
-    return PAGES
+    return [lambda page=page: read(*page) for page in random.Random("pages").sample(pages, PAGES)]
 
 
-def measure(way, mountpoint, source):
-    """Returns pages and seconds."""
-    drop_caches()
-    paths = [mountpoint / path for path, entry in sorted(source.tree.items()) if entry["kind"] == "file"]
-    files = [os.open(path, os.O_RDONLY) for path in paths]
-    try:
-        begin = time.monotonic()
-        pages = way(files)
-        return pages, time.monotonic() - begin
-    finally:
-        for file in files:
-            os.close(file)
+def take(steps, pages):
+    """Does steps until none is left; several threads may do so."""
+    while True:
+        try:
+            step = steps.pop()
+        except IndexError:
+            return
+        pages.append(step())
 
 
-def measure_responder(folder, way, source, objects):
-    cache, mountpoint = folder / "cache", folder / "mnt"
-    cache.mkdir(parents=True)
-    mountpoint.mkdir()
-    with subprocess.Popen([RESPONDER, cache, objects], stdout=subprocess.PIPE, text=True) as responder:
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How an image is read."""
+    steps: object
+    readers: int
+    least: float  # part of the responder's pages per second that must be reached
+    fewer: bool   # reading ahead saves questions
+
+    def __str__(self):
+        return f"{self.steps.__name__}-{self.readers}"
+
+    def measure(self, mountpoint, source, count_reads):
+        drop_caches()
+        paths = [mountpoint / path for path, entry in sorted(source.tree.items()) if entry["kind"] == "file"]
+        with contextlib.ExitStack() as stack:
+            files = [os.open(path, os.O_RDONLY) for path in paths]
+            for file in files:
+                stack.callback(os.close, file)
+            steps = self.steps(files)[::-1]
+            # The programs' own pages were dropped, too.
+            take([steps.pop() for _ in range(WARM_UP)], [])
+            pages = []
+            readers = [threading.Thread(target=take, args=(steps, pages)) for _ in range(self.readers)]
+            reads, begin = count_reads(), time.monotonic()
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+            seconds = time.monotonic() - begin
+            return Measured(count_reads() - reads, sum(pages), seconds)
+
+
+WAYS = [Way(at_random, 1, 0.5, False), Way(in_order, 1, 0.35, True), Way(at_random, READERS, 0.4, False),
+        Way(in_order, READERS, 0.15, True)]
+
+
+def measure_responder(folder, source, objects):
+    """Yields a measurement for each way."""
+    cache, mountpoint, files = folder / "cache", folder / "mnt", folder / "files"
+    for made in (cache, mountpoint, files):
+        made.mkdir(parents=True)
+    for path in objects.iterdir():
+        (files / path.name).symlink_to(path)
+    with subprocess.Popen([RESPONDER, cache, files], stdout=subprocess.PIPE, text=True) as responder:
+        def count_reads():
+            responder.send_signal(signal.SIGHUP)
+            return int(re.fullmatch(r"(\d+) READs\n", responder.stdout.readline()).group(1))
+
         try:
             assert responder.stdout.readline() == "ready\n"
-            run(["mount", "-t", "erofs", "none", "-o", "fsid=bootstrap", mountpoint])
-            pages, seconds = measure(way, mountpoint, source)
-            umount(mountpoint)
+            for way in WAYS:
+                (files / str(way)).symlink_to(objects / "bootstrap")
+                run(["mount", "-t", "erofs", "none", "-o", f"fsid={way}", mountpoint])
+                yield way.measure(mountpoint, source, count_reads)
+                umount(mountpoint)
         finally:
             responder.terminate()
-        return Measured(int(re.fullmatch(r"(\d+) READs\n", responder.stdout.read()).group(1)), pages, seconds)
 
 
-def measure_sluice(folder, way, source, converted):
+def measure_sluice(folder, source, converted):
+    """Yields a measurement for each way."""
     folder.mkdir()
     with Door(folder) as daemon:
-        mountpoint = daemon.attach(daemon.bind(converted, "bootstrap"))
-        pages, seconds = measure(way, mountpoint, source)
-        return Measured(daemon.counters()["events"], pages, seconds)
+        for way in WAYS:
+            mountpoint = daemon.attach(daemon.bind(converted, str(way)), str(way))
+            yield way.measure(mountpoint, source, lambda: daemon.counters()["events"])
+            umount(mountpoint)
 
 
-@pytest.mark.parametrize("way", [read_in_order, read_at_random])
-def test_sluice_is_asked_less_often_than_a_program_that_only_copies(way, work, image, objects):
+@pytest.fixture(scope="module")
+def rounds(image, objects):
+    """Returns pairs of measurements by way: (responder, Sluice)."""
     source, converted = image("fine")
-    theirs, ours = [], []
-    for i in range(ROUNDS):
-        theirs.append(measure_responder(work / f"responder{i}", way, source, objects))
-        ours.append(measure_sluice(work / f"sluice{i}", way, source, converted))
-    print("", *(f"{way.__name__}, responder: {measured}" for measured in theirs),
-          *(f"{way.__name__}, sluice: {measured}" for measured in ours), sep="\n", flush=True)
-    assert max(measured.reads for measured in ours) < min(measured.reads for measured in theirs)
+    results = {way: [] for way in WAYS}
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory(dir=os.environ["SLUICE_TEST_DIR"]) as name:
+            work = pathlib.Path(name)
+            theirs = list(measure_responder(work / "responder", source, objects))
+            ours = list(measure_sluice(work / "sluice", source, converted))
+        for way, *pair in zip(WAYS, theirs, ours):
+            results[way].append(pair)
+    return results
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_a_miss_costs_little_more_than_copying_and_there_are_fewer(way, rounds):
+    pairs = rounds[way]
+    ratio = statistics.median((ours.pages / ours.seconds) / (theirs.pages / theirs.seconds) for theirs, ours in pairs)
+    per_second = statistics.median((ours.reads / ours.seconds) / (theirs.reads / theirs.seconds) for theirs, ours in pairs)
+    print("", *(f"{way}, responder: {theirs}" for theirs, _ in pairs), *(f"{way}, sluice: {ours}" for _, ours in pairs),
+          f"{way}: {ratio:.2f} of the responder's pages/s, {per_second:.2f} of its READs/s", sep="\n", flush=True)
+    of_ours, of_theirs = sum(ours.reads for _, ours in pairs), sum(theirs.reads for theirs, _ in pairs)
+    assert of_ours < of_theirs if way.fewer else of_ours <= of_theirs
+    assert ratio >= way.least
