@@ -166,7 +166,7 @@ def count_junit(text):
 
 def run_integration(build, patterns, env):
     with tempfile.NamedTemporaryFile(suffix=".xml") as results:
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rs", "--durations=10", f"--numprocesses={os.cpu_count()}",
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rs", "--durations=10",
                    f"--junitxml={results.name}", "tests/integration"]
         if patterns:
             command += ["-k", " or ".join(patterns)]
