@@ -100,6 +100,7 @@ Foundation LayFoundation(const Options& options, Log& log) {
   base.lock = LockRoot(options.root);
   base.shards = options.shards == 0 ? std::min(CpuCount(), kMostDefaultShards) : options.shards;
   if (!base.frontend) base.frontend = MakeFrontend(options, base.shards, base.manager);
+  if (base.frontend.device) base.shards = 1;  // its objects are all on the shard of the device
   const size_t gates = base.frontend.gates.size();
   if (gates != 0 && gates != std::exchange(base.shards, gates) && options.shards != 0) {
     log.Warning("{} shards as before, not {}: marks belong to the shards that set them", gates, options.shards);

@@ -38,10 +38,9 @@ uint64_t MakeSeed() {
 }
 
 // One service per shard, made, used and destroyed on it.
-template <class Service>
-class PerShard {
+class ServiceOfEachShard {
  public:
-  explicit PerShard(runtime::Shards& shards) : shards_(shards), services_(shards.size()) {}
+  explicit ServiceOfEachShard(runtime::Shards& shards) : shards_(shards), services_(shards.size()) {}
 
   // `make(index)` returns the service of a shard.
   template <class Maker>
@@ -65,18 +64,17 @@ class PerShard {
     }
   }
 
-  Service& operator[](size_t index) const noexcept { return *services_[index]; }
+  ShardService& operator[](size_t index) const noexcept { return *services_[index]; }
 
-  template <class Member>
-  std::vector<Member> Members() const {
-    std::vector<Member> members;
+  std::vector<ShardServices::Member> Members() const {
+    std::vector<ShardServices::Member> members;
     for (size_t index = 0; index < services_.size(); ++index) members.push_back({shards_[index], *services_[index]});
     return members;
   }
 
  private:
   runtime::Shards& shards_;
-  std::vector<std::unique_ptr<Service>> services_;
+  std::vector<std::unique_ptr<ShardService>> services_;
 };
 
 cache::CacheLimits LimitsOf(const Foundation& base) {
@@ -110,12 +108,12 @@ class Worker {
   // Both on the control shard.
 
   Task<void> RunFanotify() {
-    PerShard<ShardService> services(shards_);
+    ServiceOfEachShard services(shards_);
     auto make = [this](size_t index) {
       return std::make_unique<ShardService>(PartsOf(index), base_.options.root, std::move(base_.frontend.gates[index]));
     };
     co_await services.Make(std::move(make));
-    const ShardServices shards(services.Members<ShardServices::Member>());
+    const ShardServices shards(services.Members());
     ImageFetcher fetcher(FetcherParts(services[0].network()));
     const MountService::Parts parts{.engine = control_engine(),
                                     .blocking = blocking_,

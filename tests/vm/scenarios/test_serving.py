@@ -46,6 +46,7 @@ def test_eight_readers_at_once_see_the_right_bytes(daemon, image):
 def test_mount_command_of_sluice_takes_this_door_where_there_is_no_other(start_daemon, image):
     daemon = start_daemon(frontend="auto")
     assert daemon.status()["frontend"]["name"] == "cachefiles"
+    assert daemon.status()["shards"] == 1, "limits are shared by the shards that serve"
     source, converted = image("slim")
     mountpoint = daemon.mount(converted.reference)
     daemon.expect_tree(mountpoint, source)
