@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image_fetcher.h"
 
+#include <exception>
 #include <string_view>
 #include <utility>
 
@@ -8,6 +9,8 @@
 #include "oci/reference.h"
 #include "remote_image.h"
 #include "runtime/combine.h"
+#include "runtime/run_on.h"
+#include "runtime/scope.h"
 
 namespace sluice::daemon {
 
@@ -16,6 +19,16 @@ using runtime::Task;
 namespace {
 
 constexpr std::string_view kDocker = "docker://";
+
+Task<void> GetReady(ImageFetcher::ShardNetwork at, oci::RegistryReference reference, RegistrySpec spec,
+                    Secret credentials) {
+  auto prepare = [&] { return at.network.Prepare(reference, spec, credentials); };
+  try {
+    co_await runtime::RunOn(at.shard, std::move(prepare));
+  } catch (const Error&) {
+    // The fetch of the bootstrap meets it too, or the first read.
+  }
+}
 
 }  // namespace
 
@@ -39,7 +52,7 @@ Task<ImageFetcher::Image> ImageFetcher::FetchNow(std::string name, api::ImageAcc
     image.loaded.backend = ConfiguredSpec{};
     image.secrets = {.credentials = Secret(), .configuration = std::move(config)};
     // What is wrong with it is said now, not to the first reader.
-    co_await parts_.network.OpenBackend(image.loaded.backend, image.secrets);
+    co_await network().OpenBackend(image.loaded.backend, image.secrets);
   }
   co_return image;
 }
@@ -52,8 +65,7 @@ Task<ImageFetcher::Image> ImageFetcher::FetchRemote(oci::RegistryReference refer
                     .has_credentials = !access.credentials.empty()};
   Image image;
   try {
-    const auto repository = co_await parts_.network.OpenRepository(reference, spec, access.credentials);
-    image.loaded.bootstrap = co_await FetchBootstrap(*repository, parts_.engine, parts_.computing);
+    image.loaded.bootstrap = co_await FetchFrom(reference, spec, access.credentials);
   } catch (Error& error) {
     error.AddContext("image '" + reference.ToString() + "'");
     throw;
@@ -61,6 +73,28 @@ Task<ImageFetcher::Image> ImageFetcher::FetchRemote(oci::RegistryReference refer
   image.loaded.backend = std::move(spec);
   image.secrets.credentials = std::move(access.credentials);
   co_return image;
+}
+
+Task<std::vector<std::byte>> ImageFetcher::FetchFrom(oci::RegistryReference reference, RegistrySpec spec,
+                                                     Secret credentials) {
+  runtime::Scope others(parts_.engine, "shards that get ready for an image");
+  for (size_t i = 1; i < parts_.networks.size(); ++i) {
+    others.Spawn(GetReady(parts_.networks[i], reference, spec, credentials));
+  }
+  std::vector<std::byte> bootstrap;
+  std::exception_ptr failure;
+  try {
+    const auto repository = co_await network().OpenRepository(reference, spec, credentials);
+    bootstrap = co_await FetchBootstrap(*repository, parts_.engine, parts_.computing);
+    network().Adopt(spec, credentials, repository);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  // Nobody waits for them.
+  others.RequestStop();
+  co_await others.Join();
+  if (failure) std::rethrow_exception(failure);
+  co_return bootstrap;
 }
 
 }  // namespace sluice::daemon

@@ -4,6 +4,7 @@
 // shard.
 
 #include <string>
+#include <vector>
 
 #include "api/types.h"
 #include "backend_spec.h"
@@ -13,17 +14,22 @@
 #include "runtime/engine.h"
 #include "runtime/offload.h"
 #include "runtime/semaphore.h"
+#include "runtime/shard.h"
 
 namespace sluice::daemon {
 
 class ImageFetcher {
  public:
+  struct ShardNetwork {
+    runtime::Shard& shard;
+    Network& network;
+  };
   struct Parts {
     runtime::Engine& engine;
-    runtime::Offload& blocking;   // for files
-    runtime::Offload& computing;  // for unpacking
-    Network& network;
-    Duration timeout;  // for what a server has to say
+    runtime::Offload& blocking;          // for files
+    runtime::Offload& computing;         // for unpacking
+    std::vector<ShardNetwork> networks;  // of each shard that will read blobs; the first is that of the control shard
+    Duration timeout;                    // for what a server has to say
   };
 
   struct Image {
@@ -32,11 +38,11 @@ class ImageFetcher {
   };
 
   // All parts outlive the fetcher.
-  explicit ImageFetcher(const Parts& parts) : parts_(parts) {}
+  explicit ImageFetcher(Parts parts) : parts_(std::move(parts)) {}
 
   // docker:// references, and those of LoadImage; some at a time, others wait.  Of an image in a registry only manifest
-  // and bootstrap are fetched.  Throws as LoadImage and FetchBootstrap, kInvalidArgument for a backend configuration
-  // that makes no sense, kTimeout.
+  // and bootstrap are fetched; meanwhile all shards get ready to read its blobs there.  Throws as LoadImage and
+  // FetchBootstrap, kInvalidArgument for a backend configuration that makes no sense, kTimeout.
   runtime::Task<Image> Fetch(std::string image, api::ImageAccess access);
 
  private:
@@ -45,6 +51,9 @@ class ImageFetcher {
 
   runtime::Task<Image> FetchNow(std::string image, api::ImageAccess access);
   runtime::Task<Image> FetchRemote(oci::RegistryReference reference, api::ImageAccess access);
+  runtime::Task<std::vector<std::byte>> FetchFrom(oci::RegistryReference reference, RegistrySpec spec,
+                                                  Secret credentials);
+  Network& network() const noexcept { return parts_.networks.front().network; }
 
   const Parts parts_;
   runtime::Semaphore slots_{kMostAtOnce};

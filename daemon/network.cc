@@ -40,8 +40,9 @@ http::CircuitPolicy CircuitOf(const NetworkOptions& options) {
 // Where blobs come from: found out by the first read, and again by the next one when that fails.
 class Network::Place {
  public:
-  Place(Network& network, BackendSpec spec, BackendSecrets secrets)
-      : network_(network), spec_(std::move(spec)), secrets_(std::move(secrets)) {}
+  // `backend`: null, or what is open already.
+  Place(Network& network, BackendSpec spec, BackendSecrets secrets, std::unique_ptr<backend::Backend> backend = nullptr)
+      : network_(network), spec_(std::move(spec)), secrets_(std::move(secrets)), backend_(std::move(backend)) {}
 
   bool Is(const BackendSpec& spec, const BackendSecrets& secrets) const { return spec == spec_ && secrets == secrets_; }
 
@@ -138,7 +139,7 @@ Network::Network(runtime::Engine& engine, runtime::Offload& asking, const Config
 
 Network::~Network() = default;
 
-Task<std::unique_ptr<oci::Repository>> Network::OpenRepository(oci::RegistryReference image, RegistrySpec spec,
+Task<std::shared_ptr<oci::Repository>> Network::OpenRepository(oci::RegistryReference image, RegistrySpec spec,
                                                                Secret credentials) {
   const NetworkOptions& options = configuration_.options;
   auto find = [&] {
@@ -154,7 +155,22 @@ Task<std::unique_ptr<oci::Repository>> Network::OpenRepository(oci::RegistryRefe
       .connect = options.connect_timeout, .answer = options.answer_timeout, .low_speed_window = options.answer_timeout};
   const oci::RegistryServices services{
       .engine = engine_, .transport = client_, .offload = asking_, .health = health_, .rng = rng_};
-  co_return std::make_unique<oci::Repository>(services, std::move(image), std::move(repository));
+  co_return std::make_shared<oci::Repository>(services, std::move(image), std::move(repository));
+}
+
+Task<void> Network::Prepare(oci::RegistryReference image, RegistrySpec spec, Secret credentials) {
+  const std::shared_ptr<oci::Repository> repository = co_await OpenRepository(std::move(image), spec, credentials);
+  Adopt(std::move(spec), std::move(credentials), repository);
+  co_await repository->Prepare();
+}
+
+void Network::Adopt(RegistrySpec spec, Secret credentials, std::shared_ptr<oci::Repository> repository) {
+  BackendSecrets secrets{.credentials = std::move(credentials), .configuration = Secret()};
+  std::erase_if(awaited_, [&](const auto& place) { return place->Is(spec, secrets); });
+  if (awaited_.size() == kMostAwaited) awaited_.erase(awaited_.begin());
+  auto backend = std::make_unique<backend::RegistryBackend>(std::move(repository));
+  awaited_.push_back(std::make_shared<Place>(*this, std::move(spec), std::move(secrets), std::move(backend)));
+  places_.push_back(awaited_.back());
 }
 
 Task<std::unique_ptr<backend::Backend>> Network::OpenBackend(BackendSpec spec, BackendSecrets secrets) {
@@ -187,14 +203,20 @@ std::unique_ptr<backend::BlobSource> Network::OpenBlob(const BackendSpec& spec, 
 
 std::shared_ptr<Network::Place> Network::FindPlace(const BackendSpec& spec, const BackendSecrets& secrets) {
   std::erase_if(places_, [](const auto& place) { return place.expired(); });
-  for (const auto& known : places_) {
-    if (auto place = known.lock(); place != nullptr && place->Is(spec, secrets)) return place;
+  for (auto known = places_.rbegin(); known != places_.rend(); ++known) {
+    auto place = known->lock();
+    if (place == nullptr || !place->Is(spec, secrets)) continue;
+    std::erase(awaited_, place);
+    return place;
   }
   auto place = std::make_shared<Place>(*this, spec, secrets);
   places_.push_back(place);
   return place;
 }
 
-Task<void> Network::Close() { co_await client_.Close(); }
+Task<void> Network::Close() {
+  awaited_.clear();
+  co_await client_.Close();
+}
 
 }  // namespace sluice::daemon

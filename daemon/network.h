@@ -40,8 +40,13 @@ class Network {
   ~Network();
 
   // Reads certificates and the like, but asks no server.  Throws kNotFound, kPermission, kCorrupt naming a file.
-  runtime::Task<std::unique_ptr<oci::Repository>> OpenRepository(oci::RegistryReference image, RegistrySpec spec,
+  runtime::Task<std::shared_ptr<oci::Repository>> OpenRepository(oci::RegistryReference image, RegistrySpec spec,
                                                                  Secret credentials);
+  // Connects and logs in at the place that `image` lies in, for blobs that are opened soon.  Throws as OpenRepository;
+  // what a server says is told to those who read.
+  runtime::Task<void> Prepare(oci::RegistryReference image, RegistrySpec spec, Secret credentials);
+  // Blobs that are opened at this place from now on are read from `repository`, which is in use already.
+  void Adopt(RegistrySpec spec, Secret credentials, std::shared_ptr<oci::Repository> repository);
   // The same for any backend.  Throws kInvalidArgument for a configuration that makes no sense.
   runtime::Task<std::unique_ptr<backend::Backend>> OpenBackend(BackendSpec spec, BackendSecrets secrets);
 
@@ -58,6 +63,9 @@ class Network {
   class Source;
   class Stream;
 
+  // Images whose blobs nobody has opened yet keep their place for so many others: the mounts that are prepared at once.
+  static constexpr size_t kMostAwaited = 4;
+
   std::shared_ptr<Place> FindPlace(const BackendSpec& spec, const BackendSecrets& secrets);
 
   runtime::Engine& engine_;
@@ -67,7 +75,8 @@ class Network {
   Rng rng_;
   http::HostHealth health_;
   http::Client client_;
-  std::vector<std::weak_ptr<Place>> places_;  // that sources use
+  std::vector<std::weak_ptr<Place>> places_;     // that sources use, or will; of equal ones the last is used
+  std::vector<std::shared_ptr<Place>> awaited_;  // that no source uses yet
 };
 
 }  // namespace sluice::daemon

@@ -114,7 +114,9 @@ class Worker {
     };
     co_await services.Make(std::move(make));
     const ShardServices shards(services.Members());
-    ImageFetcher fetcher(FetcherParts(services[0].network()));
+    std::vector<ImageFetcher::ShardNetwork> networks;
+    for (const auto& [shard, service] : shards.members()) networks.push_back({shard, service.network()});
+    ImageFetcher fetcher(FetcherParts(std::move(networks)));
     const MountService::Parts parts{.engine = control_engine(),
                                     .blocking = blocking_,
                                     .computing = computing_,
@@ -139,7 +141,7 @@ class Worker {
     runtime::Offload culling(1);
     runtime::Offload writing(kWritingThreads);
     ObjectService objects(PartsOf(0), writing);
-    ImageFetcher fetcher(FetcherParts(objects.network()));
+    ImageFetcher fetcher(FetcherParts({{shards_[0], objects.network()}}));
     auto abandon = [this] {
       base_.manager.Remove(kCachefilesName);
       std::_Exit(EXIT_FAILURE);
@@ -195,11 +197,11 @@ class Worker {
             .seed = MakeSeed()};
   }
 
-  ImageFetcher::Parts FetcherParts(Network& network) {
+  ImageFetcher::Parts FetcherParts(std::vector<ImageFetcher::ShardNetwork> networks) {
     return {.engine = control_engine(),
             .blocking = blocking_,
             .computing = computing_,
-            .network = network,
+            .networks = std::move(networks),
             .timeout = base_.options.mount_timeout};
   }
 

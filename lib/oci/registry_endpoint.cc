@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "http/answer_fields.h"
+#include "runtime/scope.h"
 
 namespace sluice::oci {
 
@@ -51,32 +52,8 @@ Task<void> RegistryEndpoint::Settle() {
   const runtime::Permit turn = co_await settling_.Acquire(1);
   if (authorizing_) co_return;
   if (endpoint_.may_be_plain && endpoint_.api.secure()) {
-    http::ClientRequest ping("GET", endpoint_.api.WithPath(endpoint_.api.path() + "/"));
-    ping.connect = endpoint_.connect;
-    ping.patience = patience_;
-    http::ClientRequest plain_ping = ping;
-    plain_ping.url = WithoutTls(ping.url);
-    std::optional<Error> failure;
-    try {
-      const std::unique_ptr<http::Exchange> answer = co_await services_.transport.Send(std::move(ping));
-      co_await http::ReadBody(*answer, kMaxPingAnswer);
-    } catch (const Error& error) {
-      // A server that is slow, or that stops us, is not one without TLS.
-      if (error.code() == Errc::kStopped || error.code() == Errc::kTimeout) throw;
-      failure = error;
-    }
-    if (failure) {
-      bool answers = false;
-      try {
-        const std::unique_ptr<http::Exchange> answer = co_await services_.transport.Send(std::move(plain_ping));
-        co_await http::ReadBody(*answer, kMaxPingAnswer);
-        answers = true;
-      } catch (const Error& error) {
-        if (error.code() == Errc::kStopped) throw;
-      }
-      if (!answers) throw Error(*failure);
-      endpoint_.api = WithoutTls(endpoint_.api);
-    }
+    const bool secure = co_await SpeaksTls();
+    if (!secure) endpoint_.api = WithoutTls(endpoint_.api);
   }
   RegistryLogin login{
       .registry = endpoint_.api.origin(), .image = endpoint_.image, .scopes = scopes_, .credentials = credentials_};
@@ -84,8 +61,49 @@ Task<void> RegistryEndpoint::Settle() {
                                                         services_.transport, std::move(login));
 }
 
+// Both ways are tried at once, which saves the round trips of the one that fails; no credentials are sent.
+Task<bool> RegistryEndpoint::SpeaksTls() {
+  std::optional<Error> secure_failure;
+  std::optional<Error> plain_failure;
+  runtime::Scope scope(services_.engine, "ping in plain http");
+  scope.Spawn(Ping(WithoutTls(ApiRoot()), plain_failure));
+  co_await Ping(ApiRoot(), secure_failure);
+  // A server that is slow, or that stops us, is not one without TLS.
+  const bool decided =
+      !secure_failure || secure_failure->code() == Errc::kStopped || secure_failure->code() == Errc::kTimeout;
+  if (decided) scope.RequestStop();
+  co_await scope.Join();
+  if (!secure_failure) co_return true;
+  if (decided || plain_failure) throw Error(*std::move(secure_failure));
+  co_return false;
+}
+
+Task<void> RegistryEndpoint::Ping(http::Url url, std::optional<Error>& failure) {
+  http::ClientRequest ping("GET", std::move(url));
+  ping.connect = endpoint_.connect;
+  ping.patience = patience_;
+  try {
+    const std::unique_ptr<http::Exchange> answer = co_await services_.transport.Send(std::move(ping));
+    co_await http::ReadBody(*answer, kMaxPingAnswer);
+  } catch (const Error& error) {
+    failure = error;
+  }
+}
+
+Task<void> RegistryEndpoint::Greet() {
+  const std::unique_ptr<http::Exchange> answer = co_await transport().Send(RequestTo("GET", ApiRoot()));
+  // The connection serves the next request.
+  co_await http::ReadBody(*answer, kMaxPingAnswer);
+}
+
+http::Url RegistryEndpoint::ApiRoot() const { return endpoint_.api.WithPath(endpoint_.api.path() + "/"); }
+
 http::ClientRequest RegistryEndpoint::Request(std::string_view method, std::string_view rest) const {
-  http::ClientRequest request(std::string(method), endpoint_.UrlOf(rest));
+  return RequestTo(method, endpoint_.UrlOf(rest));
+}
+
+http::ClientRequest RegistryEndpoint::RequestTo(std::string_view method, http::Url url) const {
+  http::ClientRequest request(std::string(method), std::move(url));
   request.fields = endpoint_.fields;
   request.connect = endpoint_.connect;
   request.patience = patience_;

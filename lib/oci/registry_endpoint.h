@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/digest.h"
+#include "base/error.h"
 #include "http/fetch.h"
 #include "http/redirect.h"
 #include "oci/registry_auth.h"
@@ -34,6 +35,9 @@ class RegistryEndpoint {
   // With verification off: finds out whether the server speaks TLS at all, once.  Before any request.
   runtime::Task<void> Settle();
 
+  // Connects and logs in, once that is settled, so that the first request finds it done.
+  runtime::Task<void> Greet();
+
   // Adds the endpoint's own fields.  `rest` is below the repository ("manifests/latest").
   http::ClientRequest Request(std::string_view method, std::string_view rest) const;
   // For what Request makes, and for places that the registry names (upload locations).
@@ -53,6 +57,10 @@ class RegistryEndpoint {
   runtime::Task<std::unique_ptr<http::RangeStream>> OpenAt(http::Transport& transport, http::ClientRequest request,
                                                            std::optional<uint64_t> size, ByteRange range,
                                                            http::RetryAdvice& advice);
+  runtime::Task<bool> SpeaksTls();
+  runtime::Task<void> Ping(http::Url url, std::optional<Error>& failure);
+  http::Url ApiRoot() const;
+  http::ClientRequest RequestTo(std::string_view method, http::Url url) const;
   void Remember(const Digest& digest, const http::ClientRequest& request, const http::Url& location);
 
   const RegistryServices services_;

@@ -122,6 +122,21 @@ Repository::Repository(RegistryServices services, RegistryReference image, Repos
 
 Repository::~Repository() = default;
 
+Task<void> Repository::Prepare() {
+  const std::vector<size_t> order = state_->Order(Need::kPull);
+  if (order.empty()) co_return;
+  RegistryEndpoint& endpoint = *state_->endpoints[order.front()];
+  const http::Origin origin = endpoint.reached_first();
+  if (!state_->services.health.Admit(origin)) co_return;
+  try {
+    co_await endpoint.Settle();
+    co_await endpoint.Greet();
+    state_->services.health.ReportSuccess(origin);
+  } catch (const Error& error) {
+    state_->services.health.ReportFailure(origin, error);
+  }
+}
+
 Task<StoredManifest> Repository::GetManifest() {
   auto attempt = [this](RegistryEndpoint& endpoint, http::RetryAdvice& advice) {
     return FetchManifest(endpoint, image_.ManifestName(), image_.digest, advice);

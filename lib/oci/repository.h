@@ -54,6 +54,10 @@ class Repository {
   Repository(const Repository&) = delete;
   Repository& operator=(const Repository&) = delete;
 
+  // Connects to the server that would be asked for a blob and logs in there, for reads that are soon to come.  What
+  // goes wrong is not told here: they meet it themselves.
+  runtime::Task<void> Prepare();
+
   const RegistryReference& image() const noexcept { return image_; }
 
   // The manifest or index that tag or digest of the reference names.  Throws kNotFound, kPermission, kCorrupt for bytes

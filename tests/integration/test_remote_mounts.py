@@ -8,7 +8,7 @@ import pytest
 
 from support import tree
 from support.daemon import scan
-from support.fault_server import FaultServer
+from support.fault_server import Delay, FaultServer
 from support.places import Placed
 from support.programs import drop_caches, wait_until
 from support.registry import Registry, write_auth_file
@@ -30,10 +30,11 @@ def registry(work, converted):
 
 @pytest.fixture
 def login(work, converted):
-    """The same behind a token server; tokens end quickly."""
-    with TokenServer(work, Authority(work / "tls"), users=dict(USERS), lifetime=2) as tokens, \
+    """The same behind a token server; its tokens end quickly from now on."""
+    with TokenServer(work, Authority(work / "tls"), users=dict(USERS)) as tokens, \
             Registry(work / "registry", tokens=tokens) as server:
         server.push(converted("plain").reference, NAME, "--dest-creds", f"alice:{USERS['alice']}")
+        tokens.lifetime = 2
         server.tokens = tokens
         yield server
 
@@ -76,6 +77,24 @@ def test_only_manifest_and_bootstrap_are_fetched_before_the_mount_returns(regist
         read(mountpoint, "lower/f00")
         data = front.requests("/blobs/", "GET")[1:]
         assert data and all(request.range for request in data)
+        daemon.umount(mountpoint)
+
+
+def test_all_shards_have_logged_in_when_the_mount_returns(work, image, converted, start_daemon):
+    layers = converted("plain").layout.manifest()["layers"]
+    with TokenServer(work, Authority(work / "tls"), users=dict(USERS)) as tokens, \
+            Registry(work / "registry", tokens=tokens) as server, FaultServer(upstream=server.host) as front:
+        credentials = f"alice:{USERS['alice']}"
+        server.push(converted("plain").reference, NAME, "--dest-creds", credentials)
+        front.inject(Delay(1.0), match=layers[-1]["digest"])  # more than a login takes
+        daemon = start_daemon("--shards", 4)
+        mountpoint = daemon.mount(Placed(f"docker://{front.host}/{NAME}", "--tls-verify=false", "--creds", credentials))
+        before = len(tokens.requests())
+        assert before == 1 + 4  # of the push, and of each shard
+        front.forget_requests()
+        assert not tree.compare(image("plain").tree, scan(mountpoint))
+        assert len(tokens.requests()) == before
+        assert front.requests() and all("/blobs/" in request.path for request in front.requests())
         daemon.umount(mountpoint)
 
 

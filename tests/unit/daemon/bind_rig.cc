@@ -89,7 +89,7 @@ Task<void> BindRig::Start(bool taken_over) {
   fetcher_ = std::make_unique<ImageFetcher>(ImageFetcher::Parts{.engine = shard_.engine(),
                                                                 .blocking = working_,
                                                                 .computing = working_,
-                                                                .network = objects->network(),
+                                                                .networks = {{shard_, objects->network()}},
                                                                 .timeout = std::chrono::seconds(60)});
   const BindService::Parts parts{.engine = shard_.engine(),
                                  .blocking = working_,

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "runtime/offload.h"
+#include "runtime/shard.h"
 #include "support/temporary_directory.h"
 
 namespace sluice::daemon {
@@ -28,6 +29,7 @@ Task<void> StopThenMount(MountService& mounts) {
 
 TEST_CASE("a mount that waits for the last unmount is refused, so that nothing is mounted when the worker ends") {
   test::TemporaryDirectory directory;
+  runtime::Shards threads(1, runtime::EngineKind::kAuto);
   const auto engine = runtime::MakeEngine(runtime::EngineKind::kAuto);
   runtime::Offload blocking(1);
   const ShardServices shards({});
@@ -37,7 +39,7 @@ TEST_CASE("a mount that waits for the last unmount is refused, so that nothing i
   ImageFetcher fetcher({.engine = *engine,
                         .blocking = blocking,
                         .computing = blocking,
-                        .network = network,
+                        .networks = {{threads[0], network}},
                         .timeout = std::chrono::seconds(1)});
   const MountService::Parts parts{
       .engine = *engine, .blocking = blocking, .computing = blocking, .shards = shards, .fetcher = fetcher, .log = log};

@@ -336,4 +336,51 @@ TEST_CASE("with verification off a server without TLS is spoken to in plain http
   });
 }
 
+TEST_CASE("plain http is not spoken to a server that knows TLS, or that does not answer") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    FakeRegistry registry;
+    (void)registry.PutManifest(ManifestText(), media_type::kManifest, "t");
+    std::optional<Errc> failure;
+    RegistryWorld world(env, [&](const http::ClientRequest& request) {
+      ScriptedAnswer answer = registry.Serve(request);
+      if (request.url.secure() && failure) answer.failure = Error(*failure, "no answer");
+      return answer;
+    });
+    const auto get = [](Repository& r) -> Task<void> { (void)co_await r.GetManifest(); };
+    Endpoint lax = EndpointAt("https://s.example:5000/v2");
+    lax.may_be_plain = true;
+    failure = Errc::kTimeout;
+    Repository slow(world.Services(), TestImage(), world.Options({lax}));
+    co_await ExpectError(get(slow), Errc::kTimeout);
+    failure.reset();
+    Repository secure(world.Services(), TestImage(), world.Options({lax}));
+    (void)co_await secure.GetManifest();
+    // Pings alone have tried it, without credentials.
+    for (const http::ClientRequest& request : world.transport.requests()) {
+      CHECK((request.url.secure() || request.url.path() == "/v2/"));
+      CHECK(test::FieldOf(request, "Authorization").empty());
+    }
+  });
+}
+
+TEST_CASE("a repository gets ready at the server that is asked first, and does not complain") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    FakeRegistry registry;
+    bool answers = true;
+    RegistryWorld world(env, [&](const http::ClientRequest& request) {
+      ScriptedAnswer answer = registry.Serve(request);
+      if (!answers) answer.failure = Error(Errc::kIo, "gone");
+      return answer;
+    });
+    Repository repository(world.Services(), TestImage(),
+                          world.Options({EndpointAt("https://m.example/v2"), EndpointAt(kServer)}));
+    co_await repository.Prepare();
+    CHECK(world.transport.requests().size() == 1);
+    CHECK(world.transport.requests().back().url.ToString() == "https://m.example/v2/");
+    answers = false;
+    co_await repository.Prepare();
+    CHECK(world.transport.requests().size() == 2);
+  });
+}
+
 }  // namespace sluice::oci
