@@ -20,9 +20,12 @@ struct RunLimits {
 struct ReadAheadLimits {
   uint64_t ramp = 16 * kMiB;          // read in order: the window is as large then; smaller before, twice that after
   uint64_t max_window = 128 * kMiB;   // ahead of the reader
+  uint64_t lead = 0;                  // the window is not smaller than this, or than what was read in order if less
   uint64_t step = 2 * kMiB;           // a window grows by at least this much: what is fetched ahead comes in large runs
   uint64_t forward_slack = 1 * kMiB;  // a reader that skips less than this goes on with its stream
   uint64_t backward_slack = 4 * kMiB;  // a reader that comes back by less than this has only changed the order
+  // Only what is missing is asked for: who goes on behind a window has read it.
+  bool hits_are_silent = false;
 };
 
 // Fetching behind a round trip, in parts of what could come during one (Distance::in_flight).

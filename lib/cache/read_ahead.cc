@@ -34,6 +34,11 @@ bool ReadAhead::OnDemand(ByteRange plain) noexcept {
   const uint64_t length = end - begin;
   Stream& stream = FindOrReplace(begin);
 
+  if (limits_.hits_are_silent && begin > stream.next) {
+    const uint64_t heard = std::max(stream.next, std::min(begin, stream.window_end));
+    stream.credit += heard - stream.next;
+    stream.next = heard;
+  }
   stream.credit += length;
   if (begin > stream.next) {
     const uint64_t penalty = std::min(stream.credit, 2 * (begin - stream.next));
@@ -57,10 +62,10 @@ bool ReadAhead::OnDemand(ByteRange plain) noexcept {
 }
 
 // Grows with the square up to twice the credit: a file of a few MiB read from end to end, of which a start reads
-// several, must not bring its neighbours along.
+// several, must not bring its neighbours along, but for the lead.
 uint64_t ReadAhead::WindowFor(uint64_t credit) const noexcept {
   const uint64_t window = credit >= 2 * limits_.ramp ? 2 * credit : credit * credit / limits_.ramp;
-  return std::min(window, limits_.max_window);
+  return std::min(std::max(window, std::min(credit, limits_.lead)), limits_.max_window);
 }
 
 ByteRange ReadAhead::Window(size_t i) const noexcept {

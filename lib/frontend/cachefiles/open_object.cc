@@ -13,6 +13,20 @@
 #include "runtime/combine.h"
 
 namespace sluice::frontend::cachefiles {
+namespace {
+
+constexpr uint64_t kLead = 4 * kMiB;
+constexpr uint64_t kRun = 256 * kKiB;  // plain bytes, two of the kernel's largest questions
+
+}  // namespace
+
+cache::CacheLimits ForTheKernel(cache::CacheLimits limits) {
+  limits.read_ahead.hits_are_silent = true;
+  limits.read_ahead.lead = std::max(limits.read_ahead.lead, kLead);
+  limits.read_ahead.step = std::min(limits.read_ahead.step, kRun);
+  limits.background.plain_bytes = std::min(limits.background.plain_bytes, kRun);
+  return limits;
+}
 
 OpenObject::OpenObject(ObjectShard& shard, std::unique_ptr<ObjectFd> fd, uint64_t size, std::string name)
     : shard_(shard),

@@ -35,6 +35,10 @@ struct ObjectStats {
 
 class BlobObject;
 
+// `limits` for a cache that is the kernel's: it asks for what is missing only, and each question stops a reader, so
+// that a reader in order is kept ahead from the start, in runs that another reader may wait for.
+cache::CacheLimits ForTheKernel(cache::CacheLimits limits);
+
 // What the open objects of one shard share.
 struct ObjectShard {
   static constexpr uint64_t kBootstrapBuffers = 1 * kMiB;
@@ -42,7 +46,10 @@ struct ObjectShard {
   // `computing`: for decompression.  `writing`: for filling objects.  All outlive this.
   ObjectShard(runtime::Engine& the_engine, runtime::Offload& computing, runtime::Offload& the_writing, Log& log,
               const cache::CacheLimits& limits = {})
-      : engine(the_engine), writing(the_writing), cache(the_engine, computing, limits), errors(the_engine, log) {}
+      : engine(the_engine),
+        writing(the_writing),
+        cache(the_engine, computing, ForTheKernel(limits)),
+        errors(the_engine, log) {}
 
   runtime::Engine& engine;
   runtime::Offload& writing;

@@ -145,6 +145,42 @@ TEST_CASE("changing the order of neighbours does not lose the stream") {
   CHECK(player.ahead() >= 6 * kMiB);
 }
 
+TEST_CASE("where hits are silent, a reader in order asks for little of a blob, and is led from the start") {
+  ReadAheadLimits limits{.lead = kMiB, .step = 256 * kKiB};
+  for (const bool silent : {false, true}) {
+    limits.hits_are_silent = silent;
+    ReadAhead read_ahead(kBlob, limits);
+    uint64_t there = 0;  // what is before it was fetched
+    int questions = 0;
+    for (uint64_t offset = 0; offset < 16 * kMiB; offset += 128 * kKiB) {
+      if (offset < there) continue;
+      ++questions;
+      read_ahead.OnDemand({offset, 128 * kKiB});
+      // No window is smaller than what was read, up to the lead.
+      if (silent && offset >= 128 * kKiB) CHECK(read_ahead.Window(0).length >= std::min(offset, limits.lead));
+      there = std::max(offset + 128 * kKiB, read_ahead.Window(0).end());
+    }
+    CAPTURE(silent, questions);
+    CHECK((questions < 20) == silent);
+  }
+}
+
+TEST_CASE("where hits are silent, random reads and skipping fetch next to nothing ahead") {
+  ReadAheadLimits limits{.lead = 4 * kMiB, .step = 256 * kKiB, .hits_are_silent = true};
+  Rng rng(11);
+  for (const bool skipping : {false, true}) {
+    ReadAhead read_ahead(kBlob, limits);
+    uint64_t ahead = 0;
+    uint64_t offset = 0;
+    for (int i = 0; i < 400; ++i) {
+      offset = skipping ? offset + 32 * kKiB : AlignDown(rng.Below(13 * kMiB), kBlockSize);
+      if (read_ahead.OnDemand({offset, 4 * kKiB})) ahead += read_ahead.Window(0).length;
+    }
+    CAPTURE(skipping);
+    CHECK(ahead <= 400 * 4 * kKiB);
+  }
+}
+
 TEST_CASE("demands at and behind the end of the blob are harmless") {
   ReadAhead read_ahead(kMiB, kLimits);
   CHECK_FALSE(read_ahead.OnDemand({kMiB, 4096}));

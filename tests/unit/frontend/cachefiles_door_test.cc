@@ -2,6 +2,7 @@
 // The door in front of the model of the kernel, on every engine.
 #include "frontend/cachefiles/door.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cerrno>
 
@@ -22,6 +23,13 @@ using testing::Rig;
 cache::CacheLimits Impatient() {
   cache::CacheLimits limits;
   limits.fetch_timeout = std::chrono::seconds(1);
+  return limits;
+}
+
+// What nobody asks for stays missing.
+cache::CacheLimits NothingAhead() {
+  cache::CacheLimits limits;
+  limits.read_ahead.max_window = 0;
   return limits;
 }
 
@@ -70,7 +78,7 @@ TEST_CASE("a mounted image can be read, its bootstrap without asking for much of
 
 TEST_CASE("what the kernel has is found again by its extents: a second mount fetches nothing") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
-    Rig rig(env, 1);
+    Rig rig(env, 1, {}, NothingAhead());
     co_await rig.Start();
     co_await rig.Bind("img", "", Blobs(0));
     co_await Expect(0, rig.Mount("img"));
@@ -193,6 +201,14 @@ TEST_CASE("in a domain a shared blob is fetched once, from whoever still is boun
     CHECK(rig.backends[0]->reads.size() == fetches);
     co_await rig.Unmount("one");
     co_await rig.Unbind("one");
+    // The shard hears of a write behind the reader's back.
+    const cache::testing::TestBlob& shared = rig.blobs[0];
+    const auto heard = [&] {
+      return std::all_of(rig.shard->blobs.begin(), rig.shard->blobs.end(), [&](const BlobObject* blob) {
+        return blob->layout().id() != shared.blob.id || (blob->cache() != nullptr && blob->cache()->complete());
+      });
+    };
+    while (!heard()) co_await runtime::Sleep(env.engine(), std::chrono::milliseconds(1));
     rig.kernel.Punch(rig.KeyOf("two", 0));
     co_await Expect(0, rig.ReadBlob("two", 0, All(rig, 0)));
     CHECK(rig.backends[0]->reads.size() > fetches);
