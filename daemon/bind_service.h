@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "frontend/cachefiles/cache_directory.h"
 #include "frontend/cachefiles/door.h"
+#include "frontend/erofs_mount.h"
 #include "image_fetcher.h"
 #include "image_store.h"
 #include "mount_points.h"
@@ -43,6 +44,8 @@ class BindService final : public Serving, public api::BindService {
     ObjectService& objects;
     const CachefilesOptions& options;
     Log& log;
+    // mount(2); for tests.
+    std::function<void(const frontend::FsidMount&)> mount = [](const auto& what) { frontend::MountErofs(what); };
     // The kernel has given up its cache: gives up the device and does not return.
     std::function<void()> abandon;
     bool domains = true;  // the kernel has them

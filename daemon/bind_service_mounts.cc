@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "bind_service.h"
-#include "frontend/erofs_mount.h"
 #include "runtime/combine.h"
 
 namespace sluice::daemon {
@@ -90,7 +89,7 @@ Task<api::MountInfo> BindService::DoMount(Prepared image) {
   const frontend::FsidMount mount{.fsid = record.fsid, .domain = record.domain, .mountpoint = record.path};
   std::exception_ptr failure;
   try {
-    auto run = [&] { frontend::MountErofs(mount); };
+    auto run = [&] { parts_.mount(mount); };
     co_await parts_.blocking.Run(parts_.engine, std::move(run));
   } catch (...) {
     failure = std::current_exception();

@@ -99,6 +99,7 @@ Task<void> BindRig::Start(bool taken_over) {
                                  .objects = *objects,
                                  .options = options,
                                  .log = log_,
+                                 .mount = [this](const auto& mount) { mounts.push_back(mount); },
                                  .abandon = [this] { abandoned = true; },
                                  .domains = domains,
                                  .close_time = std::chrono::milliseconds(20)};

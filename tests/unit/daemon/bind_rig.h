@@ -60,8 +60,9 @@ class BindRig {
   // Of the workers to come.
   CachefilesOptions options;
   bool domains = true;
-  bool abandoned = false;                  // by the service
-  std::unique_ptr<ObjectService> objects;  // of the worker; none while it is down
+  bool abandoned = false;                   // by the service
+  std::vector<frontend::FsidMount> mounts;  // asked for by the service; nothing is mounted
+  std::unique_ptr<ObjectService> objects;   // of the worker; none while it is down
   std::unique_ptr<BindService> service;
 
  private:

@@ -77,6 +77,44 @@ TEST_CASE("on a kernel without domains images are bound without, and asking for 
   OnShards(WithoutDomains);
 }
 
+// Mounts at a folder of that name; returns what the kernel was asked for.
+Task<frontend::FsidMount> Mount(BindRig& rig, std::string made, std::string folder) {
+  api::MountRequest request{.image = BindRig::Reference(made), .mountpoint = rig.directory / folder};
+  std::filesystem::create_directory(request.mountpoint);
+  co_await rig.service->Mount(std::move(request));
+  co_return rig.mounts.back();
+}
+
+Task<void> NamesOfMounts(BindRig& rig) {
+  for (const bool domains : {true, false}) {
+    co_await rig.Stop();
+    rig.domains = domains;
+    co_await rig.Start();
+    const std::string number = domains ? "with" : "without";
+    const frontend::FsidMount first = co_await Mount(rig, "dir-zstd", "first-" + number);
+    CHECK(first.domain == (domains ? BindService::kMountDomain : ""));
+    CHECK(first.fsid.ends_with("-0"));
+    // The kernel asks for it under that name, and then it is in use.
+    const ObjectKey key{"erofs," + (domains ? first.domain : first.fsid), first.fsid};
+    const int error = co_await rig.kernel.Acquire(key);
+    CHECK(error == 0);
+    const frontend::FsidMount second = co_await Mount(rig, "dir-zstd", "second-" + number);
+    CHECK(second.domain == first.domain);
+    CHECK(second.fsid == first.fsid.substr(0, first.fsid.size() - 1) + "1");
+    co_await rig.kernel.Withdraw(key);
+    co_await rig.service->Sweep();
+    CHECK(rig.Bound().empty());
+    // The same image, the same name: what the kernel has is found again.
+    const frontend::FsidMount again = co_await Mount(rig, "dir-zstd", "again-" + number);
+    CHECK(again.fsid == first.fsid);
+    co_await rig.service->Sweep();
+  }
+}
+
+TEST_CASE("an image that is mounted gets a name of its contents, in a domain where the kernel has them") {
+  OnShards(NamesOfMounts);
+}
+
 Task<void> DefaultName(BindRig& rig) {
   const api::BindingInfo info = co_await rig.Bind("dir-zstd", "");
   std::ifstream file(BindRig::Reference("dir-zstd").substr(5), std::ios::binary);
