@@ -69,7 +69,9 @@ Task<void> BindService::Unbind(std::string fsid, std::string domain) {
 
 Task<void> BindService::Sweep() {
   if (frontend::cachefiles::IsDead(door_.device())) {
-    parts_.log.Error("the kernel has given up its cache after an I/O error: beginning anew; unmount what is mounted");
+    parts_.log.Error(
+        "the kernel has given up its cache '{}' after an I/O error: beginning anew; unmount what is mounted",
+        directory_.path());
     parts_.abandon();
   }
   const runtime::Permit alone = co_await changing_.Acquire(1);

@@ -6,6 +6,7 @@
 namespace sluice::daemon {
 
 void ObjectService::AddTo(api::Status& status) const {
+  status.cache_error = objects_.disk.Trouble();
   const auto& stats = objects_.stats;
   status.counters.events += stats.reads;
   status.counters.hits += stats.hits;

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "api/types.h"
@@ -19,10 +20,10 @@ namespace sluice::daemon {
 
 class ObjectService {
  public:
-  // `writing`: threads that fill objects; they outlive the service.
-  ObjectService(const ShardParts& parts, runtime::Offload& writing)
+  // `directory`: of the kernel's cache.  `writing`: threads that fill objects; they outlive the service.
+  ObjectService(const ShardParts& parts, const std::string& directory, runtime::Offload& writing)
       : network_(parts.engine, parts.asking, parts.network, parts.seed),
-        objects_(parts.engine, parts.computing, writing, parts.log, parts.limits) {}
+        objects_(parts.engine, directory, parts.computing, writing, parts.log, parts.limits) {}
 
   frontend::cachefiles::ObjectShard& objects() noexcept { return objects_; }
   std::unique_ptr<backend::BlobSource> OpenSource(const BackendSpec& backend, const BackendSecrets& secrets,
@@ -33,7 +34,7 @@ class ObjectService {
   // All objects are closed.
   runtime::Task<void> Close() { return network_.Close(); }
 
-  // Appends the open blobs and adds the counters.
+  // Appends the open blobs, adds the counters and what is wrong with the disk.
   void AddTo(api::Status& status) const;
   // Adds the bytes that open blobs have in the cache.
   void AddTo(std::map<frontend::cachefiles::ObjectKey, uint64_t>& bytes) const;

@@ -29,8 +29,8 @@ using runtime::Task;
 namespace {
 
 constexpr size_t kBlockingThreads = 2;
-constexpr size_t kWritingThreads = 8;  // each waits for a disk, and decompresses before
-constexpr size_t kAskingThreads = 2;   // a helper for credentials may hang for a while
+constexpr size_t kWritingThreads = 16;  // each waits for disks; one that hangs leaves some (cache::CacheLimits)
+constexpr size_t kAskingThreads = 2;    // a helper for credentials may hang for a while
 
 uint64_t MakeSeed() {
   std::random_device random;
@@ -140,7 +140,7 @@ class Worker {
     // For calls that change the working directory of their thread.
     runtime::Offload culling(1);
     runtime::Offload writing(kWritingThreads);
-    ObjectService objects(PartsOf(0), writing);
+    ObjectService objects(PartsOf(0), base_.options.cachefiles.settings.directory, writing);
     ImageFetcher fetcher(FetcherParts({{shards_[0], objects.network()}}));
     auto abandon = [this] {
       base_.manager.Remove(kCachefilesName);

@@ -41,6 +41,7 @@ void Print(const api::Status& status) {
   fmt::print("engine    {}, {} shards\n", Describe(status.engine), status.shards);
   fmt::print("holder    {}\n", Describe(status.holder));
   fmt::print("cache     {}\n", Printable(status.cache_dir));
+  if (!status.cache_error.empty()) fmt::print("          {}\n", Printable(status.cache_error));
   fmt::print("mounts    {}\n", status.mounts);
   if (status.bindings > 0) fmt::print("bindings  {}\n", status.bindings);
   fmt::print("events    {}: {} hits, {} misses, {} errors\n", counters.events, counters.hits, counters.misses,

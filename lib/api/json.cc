@@ -139,6 +139,7 @@ Status ToStatus(const Json& json) {
   json.at("mounts").get_to(status.mounts);
   status.bindings = json.value("bindings", uint64_t{0});
   json.at("cache_dir").get_to(status.cache_dir);
+  status.cache_error = json.value("cache_error", std::string());
   for (const Json& blob : json.at("blobs")) status.blobs.push_back(ToBlobStatus(blob));
   status.counters = ToCounters(json.at("counters"));
   return status;
@@ -288,6 +289,7 @@ std::string Encode(const Status& status) {
                     {"mounts", status.mounts},
                     {"bindings", status.bindings},
                     {"cache_dir", status.cache_dir},
+                    {"cache_error", status.cache_error},
                     {"counters", ToJson(status.counters)},
                     {"blobs", std::move(blobs)}});
 }

@@ -114,6 +114,7 @@ struct Status {
   uint64_t mounts = 0;
   uint64_t bindings = 0;  // those of mounts included
   std::string cache_dir;
+  std::string cache_error;        // what is wrong with its disk; empty: nothing that is known
   std::vector<BlobStatus> blobs;  // sorted by id
   Counters counters;
 

@@ -17,6 +17,7 @@ int64_t ObjectData::Write(ConstBytes src, uint64_t offset) noexcept {
                    IsAligned(reinterpret_cast<uintptr_t>(src.data()), kBlock) && offset + src.size() <= end_,
                "objects are written in whole blocks, inside");
   const int64_t written = object_.Write(src, offset);
+  disk_.OnWrite(written);
   if (written <= 0) return written;
   // Old kernels count more than they were given.
   const uint64_t whole = AlignDown(std::min<uint64_t>(static_cast<uint64_t>(written), src.size()), kBlock);

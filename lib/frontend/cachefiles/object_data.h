@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cache/data_file.h"
+#include "frontend/cachefiles/cache_disk.h"
 #include "frontend/cachefiles/device.h"
 #include "frontend/cachefiles/waiting_reads.h"
 #include "runtime/engine.h"
@@ -21,12 +22,13 @@ class ObjectData final : public cache::DataFile {
   static constexpr Duration kLongestPause = std::chrono::milliseconds(50);
   static constexpr uint32_t kMostRefusals = 48;
 
-  // `size`: of the object, in bytes.  `writing`: a write waits for the disk, whatever it is asked; io_uring would start
-  // a thread for each that is under way.  All outlive this.
-  ObjectData(runtime::Engine& engine, runtime::Offload& writing, const ObjectFd& object, WaitingReads& reads,
-             uint64_t size, std::string name)
+  // `size`: of the object, in bytes.  `disk`: is told how writes end.  `writing`: a write waits for the disk, whatever
+  // it is asked; io_uring would start a thread for each that is under way.  All outlive this.
+  ObjectData(runtime::Engine& engine, runtime::Offload& writing, CacheDisk& disk, const ObjectFd& object,
+             WaitingReads& reads, uint64_t size, std::string name)
       : engine_(engine),
         writing_(writing),
+        disk_(disk),
         object_(object),
         reads_(reads),
         end_(AlignUp(size, kBlock)),
@@ -46,6 +48,7 @@ class ObjectData final : public cache::DataFile {
 
   runtime::Engine& engine_;
   runtime::Offload& writing_;
+  CacheDisk& disk_;
   const ObjectFd& object_;
   WaitingReads& reads_;
   const uint64_t end_;

@@ -21,6 +21,7 @@ constexpr uint64_t kRun = 256 * kKiB;  // plain bytes, two of the kernel's large
 }  // namespace
 
 cache::CacheLimits ForTheKernel(cache::CacheLimits limits) {
+  limits.demand_buffers *= 2;
   limits.read_ahead.hits_are_silent = true;
   limits.read_ahead.lead = std::max(limits.read_ahead.lead, kLead);
   limits.read_ahead.step = std::min(limits.read_ahead.step, kRun);
@@ -67,7 +68,9 @@ runtime::Task<void> OpenObject::Answer(uint32_t id, ByteRange range) {
     // Its bytes came in several writes or had been there, or they could not be had.
     if (!failure.empty()) {
       ++shard_.stats.errors;
-      if (!stop_.requested()) shard_.errors.Report(failure, "the reader gets EIO");
+      // One line for a disk that fails, not one for each chunk.
+      const std::string trouble = shard_.disk.Trouble();
+      if (!stop_.requested()) shard_.errors.Report(trouble.empty() ? failure : trouble, "the reader gets EIO");
     }
     ReportIncomplete(fd_->CompleteRead(id));
   }

@@ -11,6 +11,7 @@
 #include "base/range.h"
 #include "cache/cache_limits.h"
 #include "cache/cache_shard.h"
+#include "frontend/cachefiles/cache_disk.h"
 #include "frontend/cachefiles/device.h"
 #include "frontend/cachefiles/object_data.h"
 #include "frontend/cachefiles/waiting_reads.h"
@@ -36,22 +37,26 @@ struct ObjectStats {
 class BlobObject;
 
 // `limits` for a cache that is the kernel's: it asks for what is missing only, and each question stops a reader, so
-// that a reader in order is kept ahead from the start, in runs that another reader may wait for.
+// that a reader in order is kept ahead from the start, in runs that another reader may wait for.  One shard
+// serves, with the memory of two.
 cache::CacheLimits ForTheKernel(cache::CacheLimits limits);
 
 // What the open objects of one shard share.
 struct ObjectShard {
   static constexpr uint64_t kBootstrapBuffers = 1 * kMiB;
 
-  // `computing`: for decompression.  `writing`: for filling objects.  All outlive this.
-  ObjectShard(runtime::Engine& the_engine, runtime::Offload& computing, runtime::Offload& the_writing, Log& log,
-              const cache::CacheLimits& limits = {})
+  // `directory`: of the kernel's cache.  `computing`: for decompression.  `writing`: for filling objects.  All outlive
+  // this.
+  ObjectShard(runtime::Engine& the_engine, std::string directory, runtime::Offload& computing,
+              runtime::Offload& the_writing, Log& log, const cache::CacheLimits& limits = {})
       : engine(the_engine),
+        disk(std::move(directory)),
         writing(the_writing),
         cache(the_engine, computing, ForTheKernel(limits)),
         errors(the_engine, log) {}
 
   runtime::Engine& engine;
+  CacheDisk disk;
   runtime::Offload& writing;
   cache::CacheShard cache;
   runtime::BufferPool bootstrap_buffers{kBootstrapBuffers};
@@ -90,7 +95,7 @@ class OpenObject {
   const std::string& name() const noexcept { return name_; }
   const ObjectFd& fd() const noexcept { return *fd_; }
   // Writes what completes waiting READs.
-  ObjectData MakeData() { return {shard_.engine, shard_.writing, *fd_, reads_, size_, name_}; }
+  ObjectData MakeData() { return {shard_.engine, shard_.writing, shard_.disk, *fd_, reads_, size_, name_}; }
   // Whether the kernel has all bytes of `range`.
   bool IsThere(ByteRange range) const noexcept;
 

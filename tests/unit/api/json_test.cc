@@ -25,6 +25,7 @@ Status MakeStatus() {
   status.shards = 2;
   status.mounts = 1;
   status.cache_dir = "/var/lib/sluice/cache";
+  status.cache_error = "no room";
   status.blobs = {{.id = std::string(64, 'a'),
                    .plain_bytes = UINT64_MAX,
                    .ready_bytes = 1,

@@ -85,7 +85,7 @@ Task<void> BindRig::Start(bool taken_over) {
                                 .limits = limits_,
                                 .log = log_,
                                 .seed = 1};
-  objects = std::make_unique<ObjectService>(object_parts, working_);
+  objects = std::make_unique<ObjectService>(object_parts, options.settings.directory, working_);
   fetcher_ = std::make_unique<ImageFetcher>(ImageFetcher::Parts{.engine = shard_.engine(),
                                                                 .blocking = working_,
                                                                 .computing = working_,

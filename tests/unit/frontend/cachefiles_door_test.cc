@@ -239,6 +239,29 @@ TEST_CASE("a write that the kernel refuses is tried again; a full cache is an er
       2);
 }
 
+TEST_CASE("readers of a cache whose disk fails get EIO at once, it is told, and they go on when it is back") {
+  RunOnEngines(
+      [](TestEnv& env) -> Task<void> {
+        Rig rig(env, 1, {}, NothingAhead());
+        co_await rig.Start();
+        co_await rig.Bind("img", "", Blobs(0));
+        co_await Expect(0, rig.Mount("img"));
+        co_await Expect(0, rig.ReadBootstrap("img", {0, 4096}));
+        CHECK(rig.shard->disk.Trouble().empty());
+        rig.kernel.options.disk_fails = true;
+        const TimePoint begin = env.engine().Now();
+        co_await Expect(-EIO, rig.ReadBlob("img", 0, {0, 4096}));
+        CHECK(env.engine().Now() - begin < std::chrono::seconds(4));
+        CHECK(rig.shard->disk.Trouble() == "the disk of the cache '/cache' takes nothing: Input/output error");
+        rig.kernel.options.disk_fails = false;
+        co_await Expect(0, rig.ReadBlob("img", 0, {0, 4096}));
+        CHECK(rig.shard->disk.Trouble().empty());
+        co_await rig.Unmount("img");
+        co_await End(rig);
+      },
+      3);
+}
+
 TEST_CASE("readers wait while the daemon is replaced and then go on") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
     Rig rig(env, 1);

@@ -102,6 +102,7 @@ class ModelObjectFd final : public ObjectFd {
       --model_.options.refusals;
       return -ENOBUFS;
     }
+    if (model_.options.disk_fails) return -EIO;
     uint64_t count = src.size() / kBlock;
     if (model_.options.short_writes && count > 1 && model_.rng_.Below(3) == 0) count = 1 + model_.rng_.Below(count);
     if (model_.options.free_blocks < count) return -ENOBUFS;

@@ -27,6 +27,7 @@ struct ModelOptions {
   uint64_t free_blocks = 1 << 20;  // of the cache's file system, above its stop limit
   uint32_t refusals = 0;           // so many writes fail with ENOBUFS although there is space
   bool short_writes = false;       // some writes take a part only
+  bool disk_fails = false;         // writes fail with EIO
 };
 
 // The file of an object: what is there, block by block.

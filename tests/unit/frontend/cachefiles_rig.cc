@@ -23,7 +23,7 @@ Rig::Rig(test::TestEnv& env, size_t count, const ModelOptions& options, const ca
 }
 
 Task<void> Rig::Start() {
-  shard = std::make_unique<ObjectShard>(env_.engine(), workers_, workers_, log_, limits_);
+  shard = std::make_unique<ObjectShard>(env_.engine(), "/cache", workers_, workers_, log_, limits_);
   door = std::make_unique<Door>(env_.engine(), kernel.OpenDevice(), *shard, log_);
   for (const auto& [fsid, bound] : bindings_) door->Bind(bound);
   door->device().Command("restore");
