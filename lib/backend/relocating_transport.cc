@@ -20,6 +20,7 @@ class Changed final : public Exchange {
       : inner_(std::move(inner)), head_(std::move(head)) {}
   const http::ResponseHead& head() const noexcept override { return head_; }
   const Url& url() const noexcept override { return inner_->url(); }
+  std::optional<http::IpAddress> peer() const noexcept override { return inner_->peer(); }
   Task<size_t> ReadSome(MutableBytes dst) override { return inner_->ReadSome(dst); }
 
  private:

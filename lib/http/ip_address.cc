@@ -93,4 +93,14 @@ bool IpAddress::IsLocal() const noexcept {
   return IsInsideAny(*this, kNetworks);
 }
 
+bool IpAddress::IsPrivate() const noexcept {
+  if (size_ == 4) {
+    const std::array<Network, 4> networks{{{V4(10, 0), 8}, {V4(172, 16), 12}, {V4(192, 168), 16}, {V4(100, 64), 10}}};
+    return IsInsideAny(*this, networks);
+  }
+  if (CarriesV4(*this)) return IpAddress(bytes().last(4)).IsPrivate();
+  static const IpAddress kUniqueLocal = *Parse("fc00::");
+  return IsInside(kUniqueLocal, 7);
+}
+
 }  // namespace sluice::http

@@ -27,6 +27,8 @@ class IpAddress {
   // Loopback, unspecified, link-local, the metadata service of a cloud, and IPv4 addresses of that kind in the clothes
   // of IPv6 (RFC 4291 section 2.5.5, RFC 6052 section 2.1).
   bool IsLocal() const noexcept;
+  // In a network that is nobody's on the internet (RFC 1918, RFC 6598, RFC 4193), or IPv4 of that kind inside IPv6.
+  bool IsPrivate() const noexcept;
 
   bool operator==(const IpAddress&) const = default;
 

@@ -60,7 +60,7 @@ ClientRequest Redirected(const ClientRequest& request, const Url& location) {
   if (!request.connect.unix_socket.empty()) Refuse(request, location, "away from a unix socket");
   if (!IsLocalHost(request.url.origin().host)) {
     if (IsLocalHost(location.origin().host)) Refuse(request, location, "an address of this machine or link");
-    next.connect.refuse_local = true;  // nor behind a name
+    next.connect.reach = std::max(next.connect.reach, Reach::kNotLocal);  // nor behind a name
   }
   std::erase_if(next.fields, IsCredential);
   if (next.connect.tls && !next.connect.tls->client_cert.empty()) {

@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "http/ip_address.h"
 #include "http/url.h"
 #include "runtime/task.h"
 #include "runtime/workers.h"  // for Lane
@@ -39,12 +40,21 @@ struct TlsOptions {
   std::string client_key;   // PEM; secret
 };
 
+// Which addresses a name may stand for that somebody else has given us.
+enum class Reach : uint8_t {
+  kAnywhere,
+  kNotLocal,  // none of this machine or its link (IpAddress::IsLocal)
+  kPublic,    // nor of a private network (IpAddress::IsPrivate)
+};
+
 // How a server is reached.
 struct ConnectOptions {
   std::shared_ptr<const TlsOptions> tls;      // null: TlsOptions{}
   std::shared_ptr<const ProxyRules> proxies;  // null: straight.  Asked anew for each URL, also after a redirect
   std::string unix_socket;                    // path; not empty: this socket, whatever host and port the URL names
-  bool refuse_local = false;                  // kPermission for addresses that IsLocalHost() names, also behind names
+  // kPermission for other addresses, also behind names and on connections that are open already.  A proxy is asked
+  // whatever the URL is: it knows names by itself.
+  Reach reach = Reach::kAnywhere;
 };
 
 // What makes a request too slow.  None of these bounds the whole: that is WithTimeout's business.
@@ -100,6 +110,8 @@ class Exchange {
   virtual const ResponseHead& head() const noexcept = 0;
   // Where the answer came from: not the URL of the request after a redirect.
   virtual const Url& url() const noexcept = 0;
+  // The address of the server that gave it; nothing behind a proxy and on a unix socket.
+  virtual std::optional<IpAddress> peer() const noexcept { return std::nullopt; }
   // At least one byte of the body; 0 when it ended as it was announced.  Throws kIo when it ended early, kTimeout when
   // it is too slow, kStopped.  One task at a time; `dst` is not touched after the task has ended.
   virtual runtime::Task<size_t> ReadSome(MutableBytes dst) = 0;

@@ -51,6 +51,7 @@ Task<std::unique_ptr<http::Exchange>> AuthorizingTransport::Send(http::ClientReq
   if (exchange->status() != kUnauthorized || exchange->url().origin() != login_.registry) co_return exchange;
 
   challenges_ = ChallengesOf(exchange->head());
+  challenger_ = exchange->peer();
   // The connection serves the next request too.
   co_await http::ReadBody(*exchange, kMostDrained);
   const bool renewed = co_await Renew(request, generation);
@@ -97,6 +98,7 @@ Task<std::optional<AuthorizingTransport::Authorization>> AuthorizingTransport::L
 Task<AuthorizingTransport::Authorization> AuthorizingTransport::FetchToken(http::ClientRequest request,
                                                                            AuthChallenge challenge,
                                                                            std::optional<Credentials> credentials) {
+  request.connect.reach = RealmReach(request.url, challenger_);
   const std::string scopes = ScopesToAsk(challenge.Parameter("scope"), login_.scopes);
   http::ClientRequest question = TokenRequest(request, challenge, scopes, credentials);
   const TimePoint asked = engine_.Now();

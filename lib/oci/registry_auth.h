@@ -56,7 +56,8 @@ class AuthorizingTransport final : public http::Transport {
   http::Transport& inner_;
   http::Transport& direct_;
   const RegistryLogin login_;
-  std::vector<AuthChallenge> challenges_;  // of the last 401
+  std::vector<AuthChallenge> challenges_;      // of the last 401
+  std::optional<http::IpAddress> challenger_;  // who sent it, as Exchange::peer()
   std::optional<Authorization> authorization_;
   uint64_t generation_ = 0;  // counts the authorizations
   runtime::Semaphore renewing_{1};

@@ -2,7 +2,6 @@
 #include "oci/registry_token.h"
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include "base/base64.h"
@@ -41,21 +40,6 @@ std::optional<Scope> ParseScope(std::string_view text) {
   const size_t colon = text.rfind(':');
   if (!text.starts_with(kPrefix) || colon <= kPrefix.size()) return std::nullopt;
   return Scope{text.substr(kPrefix.size(), colon - kPrefix.size()), Words(text.substr(colon + 1), ',')};
-}
-
-// Networks that are nobody's on the internet (RFC 1918, RFC 6598, RFC 4193).
-bool IsPrivate(std::string_view host) {
-  const auto address = http::IpAddress::Parse(host);
-  if (!address) return false;
-  struct Network {
-    std::string_view address;
-    unsigned prefix;
-  };
-  static constexpr std::array kPrivate = {Network{"10.0.0.0", 8}, Network{"172.16.0.0", 12}, Network{"192.168.0.0", 16},
-                                          Network{"100.64.0.0", 10}, Network{"fc00::", 7}};
-  return std::ranges::any_of(kPrivate, [&address](const Network& network) {
-    return address->IsInside(*http::IpAddress::Parse(network.address), network.prefix);
-  });
 }
 
 // The realm, with the query that it may have; service and scopes come behind it.
@@ -116,13 +100,18 @@ std::string ScopesToAsk(std::string_view challenge, std::string_view wanted) {
   return elsewhere ? scopes : std::string(wanted);
 }
 
+http::Reach RealmReach(const http::Url& registry, const std::optional<http::IpAddress>& address) {
+  const std::string& host = registry.origin().host;
+  const auto own = address ? address : http::IpAddress::Parse(host);
+  if (http::IsLocalHost(host) || (own && own->IsLocal())) return http::Reach::kAnywhere;
+  return own && own->IsPrivate() ? http::Reach::kNotLocal : http::Reach::kPublic;
+}
+
 http::ClientRequest TokenRequest(const http::ClientRequest& registry, const AuthChallenge& challenge,
                                  std::string_view scopes, const std::optional<Credentials>& credentials) {
   const http::Url realm = Realm(registry, challenge);
-  const std::string& home = registry.url.origin().host;
-  const std::string& host = realm.origin().host;
-  // A registry inside a private network may have its token server there; one of the internet may not send us there.
-  if (host != home && IsPrivate(host) && !IsPrivate(home) && !http::IsLocalHost(home))
+  const auto address = http::IpAddress::Parse(realm.origin().host);
+  if (registry.connect.reach == http::Reach::kPublic && address && address->IsPrivate())
     Throw(Errc::kPermission, "{}: sends us for a token to '{}', an address of a private network",
           registry.url.origin().ToString(), realm.origin().ToString());
   http::ClientRequest request = http::Redirected(registry, realm);

@@ -30,10 +30,15 @@ AccessToken ParseToken(ConstBytes json, std::string_view what);
 // nothing more than `wanted` ("repository:a:pull,push repository:b:pull") does somewhere; else `wanted`.
 std::string ScopesToAsk(std::string_view challenge, std::string_view wanted);
 
+// Where the token server of a registry may be.  A registry inside a private network may have it there; one of the
+// internet may not send us there with our credentials.  `address`: of the registry; nothing: its host says all that is
+// known.
+http::Reach RealmReach(const http::Url& registry, const std::optional<http::IpAddress>& address);
+
 // The request for a token.  `registry` is a request to the registry that has sent the challenge: what it carries
-// besides secrets (TLS options, proxies) counts for the token server too.  Throws kCorrupt for a challenge without a
-// usable realm; kPermission for a realm that the registry may not send us to: without TLS if the registry has it, an
-// address of this machine, its link or a private network in place of the registry's own.
+// besides secrets (TLS options, proxies, reach) counts for the token server too.  Throws kCorrupt for a challenge
+// without a usable realm; kPermission for a realm that the registry may not send us to: without TLS if the registry has
+// it, an address of this machine or its link in place of the registry's own, one out of reach.
 http::ClientRequest TokenRequest(const http::ClientRequest& registry, const AuthChallenge& challenge,
                                  std::string_view scopes, const std::optional<Credentials>& credentials);
 

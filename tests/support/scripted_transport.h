@@ -25,8 +25,9 @@ struct ScriptedAnswer {
   std::optional<Error> failure;  // in place of an answer
   std::optional<size_t> cut_at;  // the body breaks with kIo after so many bytes
   Duration delay{};              // before the header
-  Duration piece_delay{};        // before each piece of the body
-  size_t piece = SIZE_MAX;       // most bytes that one read gives
+  std::optional<http::IpAddress> peer;
+  Duration piece_delay{};   // before each piece of the body
+  size_t piece = SIZE_MAX;  // most bytes that one read gives
 };
 
 class ScriptedTransport final : public http::Transport {
@@ -54,6 +55,7 @@ class ScriptedTransport final : public http::Transport {
     Answered(http::Url url, ScriptedAnswer answer) : url_(std::move(url)), answer_(std::move(answer)) {}
     const http::ResponseHead& head() const noexcept override { return answer_.head; }
     const http::Url& url() const noexcept override { return url_; }
+    std::optional<http::IpAddress> peer() const noexcept override { return answer_.peer; }
     runtime::Task<size_t> ReadSome(MutableBytes dst) override {
       const runtime::Context& context = co_await runtime::CurrentContext();
       if (answer_.piece_delay > Duration::zero()) co_await runtime::Sleep(context.engine, answer_.piece_delay);

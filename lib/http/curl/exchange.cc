@@ -111,7 +111,8 @@ Task<void> ClientExchange::Wait() {
   co_await changed_.Wait();
 }
 
-void ClientExchange::OnConnected() noexcept {
+void ClientExchange::OnConnected(const std::optional<IpAddress>& peer) noexcept {
+  peer_ = peer;
   const bool sends = HasBody(request_) && upload_size() > 0;
   Enter(sends ? Phase::kSending : Phase::kAnswering);
 }

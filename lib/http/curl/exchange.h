@@ -29,6 +29,7 @@ class ClientExchange final : public Exchange, private Receiver, private runtime:
 
   const ResponseHead& head() const noexcept override { return parser_.head(); }
   const Url& url() const noexcept override { return request_.url; }
+  std::optional<IpAddress> peer() const noexcept override { return peer_; }
   runtime::Task<size_t> ReadSome(MutableBytes dst) override;
 
  private:
@@ -44,7 +45,7 @@ class ClientExchange final : public Exchange, private Receiver, private runtime:
     bool starved = false;  // libcurl waits for the source
   };
 
-  void OnConnected() noexcept override;
+  void OnConnected(const std::optional<IpAddress>& peer) noexcept override;
   bool OnHeaderLine(std::string_view line) noexcept override;
   bool OnBody(ConstBytes bytes) noexcept override;
   std::optional<size_t> OnUpload(MutableBytes dst) noexcept override;
@@ -67,6 +68,7 @@ class ClientExchange final : public Exchange, private Receiver, private runtime:
   runtime::Engine& engine_;
   ClientRequest request_;
   HeadParser parser_;
+  std::optional<IpAddress> peer_;
   std::optional<HostSlot> slot_;  // until libcurl has ended
   Upload upload_;
 

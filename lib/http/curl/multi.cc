@@ -69,6 +69,19 @@ Errc Classify(CURLcode code, bool unix_socket, long os_error) noexcept {
   }
 }
 
+// `address`: of the peer; nothing: no address that we could read.
+bool Admits(Reach reach, const std::optional<IpAddress>& address) noexcept {
+  if (reach == Reach::kAnywhere) return true;
+  if (!address || address->IsLocal()) return false;
+  return reach != Reach::kPublic || !address->IsPrivate();
+}
+
+const char* RefusalOf(Reach reach) noexcept {
+  return reach == Reach::kPublic
+             ? "its address is one of a private network or of this machine, where the server may not send us"
+             : "its address is one of this machine or link, where the server may not send us";
+}
+
 }  // namespace
 
 struct Multi::State {
@@ -133,10 +146,10 @@ struct Transfer::State {
   // Also before a request goes over a connection that was opened for another one.
   static int BeforeRequest(void* self, char* peer, char*, int, int) noexcept {
     State& state = Of(self);
-    const std::optional<IpAddress> address = IpAddress::Parse(peer);
-    state.refused = state.refuse_local && address && address->IsLocal();
+    const std::optional<IpAddress> address = state.straight ? IpAddress::Parse(peer) : std::nullopt;
+    state.refused = state.straight && !Admits(state.reach, address);
     if (state.refused) return CURL_PREREQFUNC_ABORT;
-    state.receiver.OnConnected();
+    state.receiver.OnConnected(address);
     return CURL_PREREQFUNC_OK;
   }
 
@@ -146,7 +159,8 @@ struct Transfer::State {
   FieldList fields;
   char reason[CURL_ERROR_SIZE] = "";
   bool unix_socket = false;
-  bool refuse_local = false;
+  bool straight = false;  // neither a proxy, whom the configuration names, nor a unix socket is the peer
+  Reach reach = Reach::kAnywhere;
   bool refused = false;
 };
 
@@ -154,8 +168,8 @@ void Transfer::State::SetUp(const ClientRequest& request, const Proxy* proxy, co
                             std::optional<uint64_t> upload_size) {
   fields = MakeFields(request.fields);
   unix_socket = !request.connect.unix_socket.empty();
-  // Behind a proxy the peer is the proxy, whom the configuration names.
-  refuse_local = request.connect.refuse_local && !unix_socket && proxy == nullptr;
+  straight = !unix_socket && proxy == nullptr;
+  reach = request.connect.reach;
 
   Set(CURLOPT_PRIVATE, this);
   Set(CURLOPT_ERRORBUFFER, reason);
@@ -223,7 +237,7 @@ void Transfer::State::End(CURLcode code) noexcept {
   long os_error = 0;
   curl_easy_getinfo(easy.get(), CURLINFO_OS_ERRNO, &os_error);
   const Error failure(refused ? Errc::kPermission : Classify(code, unix_socket, os_error),
-                      refused        ? "its address is one of this machine or link, where the server may not send us"
+                      refused        ? RefusalOf(reach)
                       : *reason != 0 ? reason
                                      : curl_easy_strerror(code));
   receiver.OnEnd(&failure);

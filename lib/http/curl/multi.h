@@ -33,8 +33,8 @@ class Loop {
 class Receiver {
  public:
   virtual ~Receiver() = default;
-  // A connection is there, its request goes out now.
-  virtual void OnConnected() noexcept = 0;
+  // A connection is there, its request goes out now.  `peer`: as Exchange::peer().
+  virtual void OnConnected(const std::optional<IpAddress>& peer) noexcept = 0;
   // A line of the header, with its line end; "HTTP/…" begins one, an empty line ends it.  There may be several headers
   // (1xx) and a trailer.  False ends the transfer.
   virtual bool OnHeaderLine(std::string_view line) noexcept = 0;

@@ -255,13 +255,28 @@ TEST_CASE("a proxy gets the whole URL and its own credentials, whatever the envi
 }
 
 TEST_CASE("a request that may not go to this machine does not") {
-  WithServer(Always(Answer(200, "", "secret of this machine")), [](Net& net) -> Task<void> {
+  const Reach reach = GENERATE(Reach::kNotLocal, Reach::kPublic);
+  WithServer(Always(Answer(200, "", "secret of this machine")), [reach](Net& net) -> Task<void> {
     ClientRequest by_address = net.Get("/");
-    by_address.connect.refuse_local = true;
+    by_address.connect.reach = reach;
     co_await ExpectError(Perform(net.client, by_address), Errc::kPermission);
     // A connection that is there already is no way in either.
     co_await ExpectBody(net.client, net.Get("/"), "secret of this machine");
     co_await ExpectError(Perform(net.client, by_address), Errc::kPermission);
+  });
+}
+
+TEST_CASE("an answer says which address it comes from, unless a proxy or a socket hides it") {
+  WithServer(Always(Answer(200, "", "here")), [](Net& net) -> Task<void> {
+    auto straight = co_await net.client.Send(net.Get("/"));
+    CHECK(straight->peer() == IpAddress::Parse("127.0.0.1"));
+    ClientRequest request("GET", Url::Parse("http://registry.test/"));
+    request.connect.reach = Reach::kPublic;  // whose address only the proxy knows
+    Proxy proxy{.url = net.server.At("/")};
+    request.connect.proxies = std::make_shared<ProxyRules>(std::move(proxy), "");
+    auto proxied = co_await net.client.Send(request);
+    CHECK(proxied->status() == 200);
+    CHECK_FALSE(proxied->peer());
   });
 }
 

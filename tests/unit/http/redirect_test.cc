@@ -81,7 +81,7 @@ TEST_CASE("a redirect within an origin keeps everything") {
   CHECK(next.url.ToString() == "https://h/c?d");
   CHECK(FieldNames(next) == "Authorization cookie X-Token Range ");
   CHECK(next.connect.tls->client_key == "k");
-  CHECK_FALSE(next.connect.refuse_local);
+  CHECK(next.connect.reach == Reach::kAnywhere);
 }
 
 TEST_CASE("credentials stay behind when host, port or scheme change") {
@@ -95,7 +95,7 @@ TEST_CASE("credentials stay behind when host, port or scheme change") {
     CHECK(next.connect.tls->client_cert.empty());
     CHECK(next.connect.tls->client_key.empty());
     CHECK(next.connect.tls->extra_ca == "ca");
-    CHECK(next.connect.refuse_local);
+    CHECK(next.connect.reach == Reach::kNotLocal);
   }
 }
 
@@ -112,7 +112,7 @@ TEST_CASE("nobody sends us from the network into this machine") {
     CHECK(OneRedirect("http://registry.example/a", location).Refusal() == Errc::kPermission);
   }
   // From this machine to this machine is everyday life.
-  CHECK_FALSE(OneRedirect("http://127.0.0.1:5000/a", "http://127.0.0.1:5001/c").Follow().connect.refuse_local);
+  CHECK(OneRedirect("http://127.0.0.1:5000/a", "http://127.0.0.1:5001/c").Follow().connect.reach == Reach::kAnywhere);
 }
 
 TEST_CASE("a redirect may lead into a private network, and takes nothing secret there") {

@@ -196,6 +196,19 @@ TEST_CASE("hosts of this machine and its link are known in all their clothes") {
   }
 }
 
+TEST_CASE("addresses of private networks are known in all their clothes") {
+  for (const char* address : {"10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1", "100.64.0.1",
+                              "100.127.0.1", "fc00::1", "fdff::1", "::ffff:10.0.0.1", "64:ff9b::a00:1"}) {
+    INFO(address);
+    CHECK(IpAddress::Parse(address)->IsPrivate());
+  }
+  for (const char* address : {"11.0.0.1", "172.15.0.1", "172.32.0.1", "192.169.0.1", "100.63.0.1", "100.128.0.1",
+                              "127.0.0.1", "fe80::1", "2001:db8::1", "::1", "::ffff:8.8.8.8"}) {
+    INFO(address);
+    CHECK_FALSE(IpAddress::Parse(address)->IsPrivate());
+  }
+}
+
 TEST_CASE("networks hold the addresses that share their first bits") {
   const auto is_inside = [](const char* address, const char* network, unsigned prefix) {
     return IpAddress::Parse(address)->IsInside(*IpAddress::Parse(network), prefix);

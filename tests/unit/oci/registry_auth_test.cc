@@ -29,9 +29,11 @@ class TokenWorld {
   }
 
   ScriptedAnswer Serve(const http::ClientRequest& request) {
-    if (request.url.origin().host == "r.example") {
+    if (request.url.origin().host == "r.example" && request.url.path() != token_path) {
       if (!token.empty() && FieldOf(request, "Authorization") == "Bearer " + token) return Answer(404);
-      return Answer(401, "{}", {{"WWW-Authenticate", challenge}});
+      ScriptedAnswer answer = Answer(401, "{}", {{"WWW-Authenticate", challenge}});
+      answer.peer = address;
+      return answer;
     }
     ++tokens;
     last_query = request.url.query();
@@ -53,7 +55,9 @@ class TokenWorld {
   }
 
   std::string challenge = R"(Bearer realm="https://auth.example/token",service="reg",scope="repository:a/b:pull")";
+  std::optional<http::IpAddress> address;  // of r.example
   std::string lifetime = R"(,"expires_in":300)";
+  std::string token_path;  // of a token server at the registry
   std::string token;
   int tokens = 0;
   std::string last_query;
@@ -217,6 +221,49 @@ TEST_CASE("a registry of this machine or of a private network may have its token
   http::ClientRequest inside("GET", http::Url::Parse("https://10.0.0.1/v2/a/manifests/t"));
   const auto neighbour = ParseAuthChallenges("Bearer realm=\"https://10.0.0.2/token\"").front();
   CHECK(TokenRequest(inside, neighbour, "repository:a:pull", std::nullopt).url.origin().host == "10.0.0.2");
+}
+
+TEST_CASE("who is on the internet sends nobody to a token server inside, not by a name either") {
+  using http::IpAddress;
+  using http::Reach;
+  const http::Url name = http::Url::Parse("https://r.example/v2/");
+  CHECK(RealmReach(name, std::nullopt) == Reach::kPublic);
+  CHECK(RealmReach(name, IpAddress::Parse("203.0.113.1")) == Reach::kPublic);
+  CHECK(RealmReach(name, IpAddress::Parse("2001:db8::1")) == Reach::kPublic);
+  CHECK(RealmReach(name, IpAddress::Parse("10.0.0.1")) == Reach::kNotLocal);
+  CHECK(RealmReach(name, IpAddress::Parse("::ffff:192.168.1.1")) == Reach::kNotLocal);
+  CHECK(RealmReach(name, IpAddress::Parse("127.0.0.1")) == Reach::kAnywhere);
+  CHECK(RealmReach(http::Url::Parse("http://localhost:5000/v2/"), std::nullopt) == Reach::kAnywhere);
+  CHECK(RealmReach(http::Url::Parse("http://10.0.0.1/v2/"), std::nullopt) == Reach::kNotLocal);
+
+  struct Case {
+    const char* address;  // of the registry
+    const char* realm;
+    Reach reach;  // of the request for a token
+    Errc code;
+  };
+  for (const Case& each : {Case{"203.0.113.1", "https://auth.example/t", Reach::kPublic, Errc::kNotFound},
+                           Case{"203.0.113.1", "https://r.example/t", Reach::kPublic, Errc::kNotFound},
+                           Case{"10.0.0.1", "https://auth.example/t", Reach::kNotLocal, Errc::kNotFound},
+                           Case{"10.0.0.1", "https://10.0.0.2/t", Reach::kNotLocal, Errc::kNotFound},
+                           Case{"10.0.0.1", "https://127.0.0.1/t", Reach::kNotLocal, Errc::kPermission},
+                           Case{"203.0.113.1", "https://10.0.0.2/t", Reach::kPublic, Errc::kPermission}}) {
+    CAPTURE(each.address, each.realm);
+    RunOnEngines(
+        [&each](TestEnv& env) -> Task<void> {
+          TokenWorld world(env);
+          world.address = IpAddress::Parse(each.address);
+          world.challenge = std::string("Bearer realm=\"") + each.realm + "\"";
+          // A token server of the registry's own name answers under another path.
+          world.token_path = "/t";
+          co_await world.Expect(each.code);
+          CHECK(world.tokens == (each.code == Errc::kNotFound ? 1 : 0));
+          for (const http::ClientRequest& request : world.world.transport.requests()) {
+            if (request.url.path() == "/t") CHECK(request.connect.reach == each.reach);
+          }
+        },
+        1);
+  }
 }
 
 TEST_CASE("no more is asked of a token server than the work needs") {
