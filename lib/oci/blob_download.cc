@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "oci/blob_download.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "base/limits.h"
 #include "oci/media_types.h"
+#include "oci/temporary_file.h"
 
 namespace sluice::oci {
 
@@ -22,24 +20,11 @@ namespace {
 
 constexpr size_t kReadBytes = 256 * kKiB;
 
-UniqueFd MakeTemporaryFile() {
-  const char* named = std::getenv("TMPDIR");
-  const std::string directory = named == nullptr || *named == '\0' ? "/var/tmp" : named;
-  UniqueFd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (fd) return fd;
-  if (errno != EOPNOTSUPP && errno != EISDIR) ThrowErrno(errno, "cannot make a file in '{}'", directory);
-  std::string name = directory + "/.sluice-XXXXXX";
-  fd.Reset(::mkostemp(name.data(), O_CLOEXEC));
-  if (!fd) ThrowErrno(errno, "cannot make a file in '{}'", directory);
-  ::unlink(name.c_str());
-  return fd;
-}
-
 // Reads the file of a download on the caller's thread; asks the shard only when it has caught up.
 class DownloadSource final : public codec::ByteSource {
  public:
   DownloadSource(RegistrySession& session, Repository& repository, Descriptor descriptor, http::RetryPolicy retry)
-      : session_(session), size_(descriptor.size), file_(MakeTemporaryFile()) {
+      : session_(session), size_(descriptor.size), file_(TemporaryFile().Take()) {
     UniqueFd shared = Duplicate(file_);
     auto start = [&]() -> Task<void> {
       download_ = std::make_unique<BlobDownload>(session_.services(), repository, std::move(descriptor), retry,

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "oci/tar_index.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
-#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -15,6 +10,7 @@
 #include "codec/stream_decoder.h"
 #include "oci/layer_reader.h"
 #include "oci/tar_scanner.h"
+#include "oci/temporary_file.h"
 
 namespace sluice::oci {
 namespace {
@@ -50,30 +46,18 @@ std::string LinkTarget(const std::string& name, std::string_view link) {
   return Join(parts);
 }
 
-void WriteAll(int fd, ConstBytes bytes, const std::string& directory) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::write(fd, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) ThrowErrno(errno, "cannot write a temporary file in '{}'", directory);
-    bytes = bytes.subspan(static_cast<size_t>(count));
-  }
-}
-
 std::shared_ptr<const InputFile> OpenUncompressed(const std::string& path) {
   auto file = InputFile::Open(path);
   std::array<std::byte, codec::kDetectBytes> head{};
   const size_t count = file->ReadAt(head, 0);
   if (codec::DetectFormat(ConstBytes(head).first(count)) == codec::StreamFormat::kNone) return file;
 
-  const char* variable = std::getenv("TMPDIR");
-  const std::string directory = variable != nullptr && *variable != '\0' ? variable : "/var/tmp";
-  UniqueFd temporary(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (!temporary) ThrowErrno(errno, "cannot make a temporary file in '{}'", directory);
+  TemporaryFile temporary;
   FileSource stored(Whole(std::move(file)));
   codec::StreamDecoder decoder(stored, "'" + path + "'");
   std::vector<std::byte> buffer(256 * kKiB);
-  while (const size_t size = decoder.Read(buffer)) WriteAll(temporary.get(), ConstBytes(buffer).first(size), directory);
-  return InputFile::Adopt(path, std::move(temporary));
+  while (const size_t size = decoder.Read(buffer)) temporary.Append(ConstBytes(buffer).first(size));
+  return InputFile::Adopt(path, temporary.Take());
 }
 
 }  // namespace
