@@ -7,6 +7,9 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "oci/file_source.h"
+#include "oci/media_types.h"
+#include "oci/temporary_file.h"
 #include "oci/upload_pipe.h"
 
 namespace sluice::oci {
@@ -36,6 +39,26 @@ class RegistryTarget::Writer final : public BlobWriter {
   void Write(ConstBytes bytes) override {
     hasher_.Update(bytes);
     size_ += bytes.size();
+    Take(bytes);
+  }
+
+  StoredBlob Finish() override {
+    const StoredBlob blob{hasher_.Finish(), size_};
+    if (held_) {
+      if (target_.Has(blob)) return blob;
+      StartSending();
+    }
+    if (!pipe_) {
+      target_.session_.Run([this, &blob] { return PutWhole(blob); });
+      return blob;
+    }
+    if (!piece_.empty()) Send();
+    target_.session_.Run([this, &blob] { return pipe_->Finish(blob.digest); });
+    return blob;
+  }
+
+ private:
+  void Take(ConstBytes bytes) {
     while (!bytes.empty()) {
       if (piece_.size() == piece_bytes_) Push();
       const size_t count = std::min<size_t>(bytes.size(), piece_bytes_ - piece_.size());
@@ -43,25 +66,44 @@ class RegistryTarget::Writer final : public BlobWriter {
       bytes = bytes.subspan(count);
     }
   }
-
-  StoredBlob Finish() override {
-    const StoredBlob blob{hasher_.Finish(), size_};
-    if (!pipe_) {
-      target_.session_.Run([this, &blob] { return PutWhole(blob); });
-      return blob;
-    }
-    if (!piece_.empty()) Push();
-    target_.session_.Run([this, &blob] { return pipe_->Finish(blob.digest); });
-    return blob;
-  }
-
- private:
+  // The piece is complete, and there is more to come.
   void Push() {
     if (!pipe_) {
-      piece_bytes_ = target_.session_.Run([this] { return Start(); });
-      // The registry may want larger pieces than the first one is.
+      if (Hold()) return;
+      StartSending();
+      // The registry may want larger pieces than this one is.
       if (piece_.size() < piece_bytes_) return;
     }
+    Send();
+  }
+  // False: it is to be sent.
+  bool Hold() {
+    if (!target_.MayHave(size_)) return false;
+    try {
+      if (!held_) held_.emplace();
+      held_->Append(piece_);
+    } catch (const Error&) {
+      // There is no room for it: it is sent as it comes.
+      target_.earlier_.clear();
+      return false;
+    }
+    held_bytes_ += piece_.size();
+    piece_.clear();
+    return true;
+  }
+  void StartSending() {
+    piece_bytes_ = target_.session_.Run([this] { return Start(); });
+    piece_.reserve(piece_bytes_);
+    if (!held_) return;
+    target_.earlier_.clear();
+    const std::vector<std::byte> rest = std::exchange(piece_, {});
+    FileSource held({.file = InputFile::Adopt("temporary file", held_->Take()), .range = {0, held_bytes_}});
+    held_.reset();
+    std::vector<std::byte> buffer(256 * kKiB);
+    while (const size_t count = held.Read(buffer)) Take(ConstBytes(buffer).first(count));
+    Take(rest);
+  }
+  void Send() {
     std::vector<std::byte> piece = std::exchange(piece_, {});
     piece_.reserve(piece_bytes_);
     target_.session_.Run([this, &piece] { return pipe_->Push(std::move(piece)); });
@@ -78,6 +120,8 @@ class RegistryTarget::Writer final : public BlobWriter {
   RegistryTarget& target_;
   Hasher hasher_;
   uint64_t size_ = 0;
+  std::optional<TemporaryFile> held_;  // what was written and not sent, but for the piece
+  uint64_t held_bytes_ = 0;            // complete there
   std::vector<std::byte> piece_;
   uint64_t piece_bytes_ = kWholeBytes;
   std::unique_ptr<UploadPipe> pipe_;  // belongs to the shard
@@ -105,6 +149,37 @@ bool RegistryTarget::HasBlob(const Descriptor& blob) {
 }
 
 std::unique_ptr<BlobWriter> RegistryTarget::NewBlob() { return std::make_unique<Writer>(*this); }
+
+std::unique_ptr<BlobWriter> RegistryTarget::NewChunkBlob() {
+  LookForEarlier();
+  return NewBlob();
+}
+
+void RegistryTarget::LookForEarlier() {
+  if (std::exchange(has_looked_, true)) return;
+  std::optional<Manifest> manifest;
+  try {
+    manifest = session_.Run([this] { return writer_->FindManifest(); });
+  } catch (const Error& error) {
+    if (error.code() == Errc::kStopped) throw;
+    // A hint that could not be had.  If the registry is broken, the upload will say so.
+  }
+  if (!manifest) return;
+  for (const Descriptor& layer : manifest->layers) {
+    const bool converted = layer.annotations.contains(std::string(annotation::kNydusBlob)) ||
+                           layer.annotations.contains(std::string(annotation::kNydusBootstrap));
+    if (converted) earlier_[layer.digest] = layer.size;
+  }
+}
+
+bool RegistryTarget::MayHave(uint64_t size) const {
+  return std::ranges::any_of(earlier_, [size](const auto& blob) { return blob.second >= size; });
+}
+
+bool RegistryTarget::Has(const StoredBlob& blob) {
+  if (!earlier_.contains(blob.digest)) return false;
+  return session_.Run([this, &blob] { return writer_->HasBlob(blob.digest, blob.size); });
+}
 
 void RegistryTarget::PutManifest(const StoredManifest& manifest) {
   session_.Run([this, &manifest] {

@@ -2,8 +2,11 @@
 #include "oci/repository_writer.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "base/check.h"
@@ -71,6 +74,21 @@ Task<http::ResponseHead> Ask(RegistryEndpoint& endpoint, http::ClientRequest req
   co_return std::move(answer.head);
 }
 
+// The manifest or index with this name; nothing when there is none.
+Task<std::optional<StoredManifest>> FindStored(RegistryEndpoint& endpoint, std::string name,
+                                               std::span<const std::string_view> types, http::RetryAdvice& advice) {
+  http::ClientRequest get = endpoint.Request("GET", "manifests/" + name);
+  for (const std::string_view type : types) get.fields.push_back({"Accept", std::string(type)});
+  try {
+    const http::Document present =
+        co_await http::FetchDocument(endpoint.transport(), std::move(get), kMaxDocumentBytes, &advice);
+    co_return CheckManifest(present, std::nullopt);
+  } catch (const Error& error) {
+    if (error.code() != Errc::kNotFound) throw;
+  }
+  co_return std::nullopt;
+}
+
 }  // namespace
 
 RepositoryWriter::RepositoryWriter(RegistryServices services, RegistryReference image, RepositoryOptions options,
@@ -115,6 +133,17 @@ Task<bool> RepositoryWriter::MountBlob(Digest digest) {
   const bool mounted = co_await http::WithRetry(services_.engine, services_.rng, retry_, std::move(attempt));
   if (!mounted) co_await started.Cancel();
   co_return mounted;
+}
+
+Task<std::optional<Manifest>> RepositoryWriter::FindManifest() {
+  auto attempt = [this](http::RetryAdvice& advice) -> Task<std::optional<StoredManifest>> {
+    co_await endpoint_->Settle();
+    co_return co_await FindStored(*endpoint_, image_.tag, kManifestTypes, advice);
+  };
+  const std::optional<StoredManifest> stored =
+      co_await http::WithRetry(services_.engine, services_.rng, retry_, std::move(attempt));
+  if (!stored || KindOfMediaType(stored->media_type) != DocumentKind::kManifest) co_return std::nullopt;
+  co_return ParseManifest(stored->bytes, "'" + image_.Name() + "': " + FormatDigest(stored->digest));
 }
 
 Task<void> RepositoryWriter::PutBlob(Digest digest, ConstBytes bytes) {
@@ -169,18 +198,9 @@ Task<void> RepositoryWriter::AddReferrer(Digest subject, Descriptor referrer) {
   const std::string tag = ReferrersTag(subject);
   auto attempt = [&](http::RetryAdvice& advice) -> Task<void> {
     Index index{.media_type = std::string(media_type::kIndex)};
-    http::ClientRequest get = endpoint_->Request("GET", "manifests/" + tag);
-    get.fields.push_back({"Accept", index.media_type});
-    std::optional<http::Document> present;
-    try {
-      present = co_await http::FetchDocument(endpoint_->transport(), std::move(get), kMaxDocumentBytes, &advice);
-    } catch (const Error& error) {
-      if (error.code() != Errc::kNotFound) throw;
-    }
-    if (present) {
-      const StoredManifest stored = CheckManifest(*present, std::nullopt);
-      index = ParseIndex(stored.bytes, "'" + image_.Name() + "': referrers");
-    }
+    const std::array<std::string_view, 1> types{media_type::kIndex};
+    const std::optional<StoredManifest> present = co_await FindStored(*endpoint_, tag, types, advice);
+    if (present) index = ParseIndex(present->bytes, "'" + image_.Name() + "': referrers");
     if (std::ranges::find(index.manifests, referrer.digest, &Descriptor::digest) != index.manifests.end()) co_return;
     index.manifests.push_back(referrer);
     http::ClientRequest put = endpoint_->Request("PUT", "manifests/" + tag);

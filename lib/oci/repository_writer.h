@@ -35,6 +35,8 @@ class RepositoryWriter {
   runtime::Task<bool> HasBlob(Digest digest, uint64_t size);
   // Takes the blob over from `mount_from`; false when the registry does not do that.
   runtime::Task<bool> MountBlob(Digest digest);
+  // The manifest that the tag of the image names at present; nothing when it names none.
+  runtime::Task<std::optional<Manifest>> FindManifest();
   // Uploads all of a blob at once.  `bytes` outlives the task.
   runtime::Task<void> PutBlob(Digest digest, ConstBytes bytes);
   // Stores a manifest or index under `name`: a tag, or its digest.  When it has a subject and the registry has no
