@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "backend/config.h"
 #include "base/error.h"
 #include "oci/reference.h"
 #include "remote_image.h"
@@ -49,6 +50,8 @@ Task<ImageFetcher::Image> ImageFetcher::FetchNow(std::string name, api::ImageAcc
     image.loaded = co_await parts_.blocking.Run(parts_.engine, std::move(load));
   }
   if (!config.empty()) {
+    const auto parsed = backend::ParseBackendConfig(config.Reveal(), "backend configuration");
+    for (const std::string& key : parsed.ignored) parts_.log.Warning("image '{}': {} has no effect", name, key);
     image.loaded.backend = ConfiguredSpec{};
     image.secrets = {.credentials = Secret(), .configuration = std::move(config)};
     // What is wrong with it is said now, not to the first reader.

@@ -9,6 +9,7 @@
 #include "api/types.h"
 #include "backend_spec.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "image_loader.h"
 #include "network.h"
 #include "runtime/engine.h"
@@ -30,6 +31,7 @@ class ImageFetcher {
     runtime::Offload& computing;         // for unpacking
     std::vector<ShardNetwork> networks;  // of each shard that will read blobs; the first is that of the control shard
     Duration timeout;                    // for what a server has to say
+    Log& log;                            // hears of keys of backend configurations that have no effect
   };
 
   struct Image {

@@ -202,7 +202,8 @@ class Worker {
             .blocking = blocking_,
             .computing = computing_,
             .networks = std::move(networks),
-            .timeout = base_.options.mount_timeout};
+            .timeout = base_.options.mount_timeout,
+            .log = base_.log};
   }
 
   void Greet() {

@@ -11,6 +11,7 @@ import pytest
 
 from support import fault_server
 from support.fault_server import FaultServer
+from support.places import Placed
 from support.programs import BUILD, run, sluice
 from support.tls import Authority
 
@@ -94,6 +95,21 @@ def test_keys_that_change_nothing_are_told_before_the_daemon_is_asked(work):
     result = sluice("mount", "--socket", work / "nobody", "--backend-config", path, f"oci:{work}", work, expect=None)
     assert result.returncode != 0
     assert f"sluice: '{path}'.config.proxy.check_interval has no effect" in result.stderr.splitlines()
+
+
+def test_keys_that_change_nothing_are_in_the_log_of_the_daemon_too(converted, work, start_daemon):
+    """Whoever asks over the socket is not sluice perhaps."""
+    daemon = start_daemon()
+    image = converted("odd")
+    path = work / "backend.json"
+    with FaultServer(folder=image.blob_path(image.blobs()[0]).parent) as origin:
+        path.write_text(json.dumps({"type": "http", "config": {
+            "url": origin.url, "headers": {"X-Key": "s3cr3t"},
+            "mirrors": [{"host": origin.url, "ping_url": "http://s3cr3t/"}]}}))
+        daemon.umount(daemon.mount(Placed(image.reference, "--backend-config", path)))
+    told = [line for line in daemon.log().splitlines() if "has no effect" in line]
+    assert len(told) == 1 and "mirrors[0].ping_url" in told[0] and image.reference in told[0]
+    assert "s3cr3t" not in daemon.log()
 
 
 class UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

@@ -90,7 +90,8 @@ Task<void> BindRig::Start(bool taken_over) {
                                                                 .blocking = working_,
                                                                 .computing = working_,
                                                                 .networks = {{shard_, objects->network()}},
-                                                                .timeout = std::chrono::seconds(60)});
+                                                                .timeout = std::chrono::seconds(60),
+                                                                .log = log_});
   const BindService::Parts parts{.engine = shard_.engine(),
                                  .blocking = working_,
                                  .computing = working_,

@@ -40,7 +40,8 @@ TEST_CASE("a mount that waits for the last unmount is refused, so that nothing i
                         .blocking = blocking,
                         .computing = blocking,
                         .networks = {{threads[0], network}},
-                        .timeout = std::chrono::seconds(1)});
+                        .timeout = std::chrono::seconds(1),
+                        .log = log});
   const MountService::Parts parts{
       .engine = *engine, .blocking = blocking, .computing = blocking, .shards = shards, .fetcher = fetcher, .log = log};
   MountService mounts(parts, directory / "root", {});
