@@ -255,4 +255,14 @@ Task<std::vector<Descriptor>> Repository::Referrers(Digest digest, std::string a
   co_return referrers;
 }
 
+Task<Manifest> Repository::GetReferrer(Digest subject, Descriptor referrer) {
+  const std::string what = "'" + image_.Name() + "': referrer " + FormatDigest(referrer.digest);
+  const StoredManifest stored = co_await GetManifest(std::move(referrer));
+  Manifest manifest = ParseManifest(stored.bytes, what);
+  if (!manifest.subject || manifest.subject->digest != subject)
+    Throw(Errc::kCorrupt, "{} refers to {}, not to {}", what,
+          manifest.subject ? FormatDigest(manifest.subject->digest) : "nothing", FormatDigest(subject));
+  co_return manifest;
+}
+
 }  // namespace sluice::oci

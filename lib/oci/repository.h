@@ -85,8 +85,11 @@ class Repository {
                                                              runtime::Lane lane = runtime::Lane::kDemand);
 
   // What refers to the manifest with this digest: by the referrers API, else by the tag of the fallback scheme; an
-  // empty list when there is nothing.  Of `artifact_type` only, unless that is empty.
+  // empty list when there is nothing.  Of `artifact_type` only, unless that is empty.  Claims of the list, which
+  // GetReferrer checks.
   runtime::Task<std::vector<Descriptor>> Referrers(Digest digest, std::string artifact_type);
+  // The manifest of one of them, as GetManifest.  Throws kCorrupt when it refers to another manifest, or to none.
+  runtime::Task<Manifest> GetReferrer(Digest subject, Descriptor referrer);
 
   // Bytes that were read are not what they should be: what was learned about where blobs come from (redirects) is
   // forgotten, and the server that gave them is the last one to be asked next time.

@@ -285,6 +285,31 @@ TEST_CASE("a forward proxy that is down is left alone, the registry behind it is
   });
 }
 
+TEST_CASE("what is listed as a referrer of an image and says so of another one is refused") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    FakeRegistry registry;
+    const Descriptor image = registry.PutManifest(ManifestText(), media_type::kManifest, "t");
+    const auto referring_to = [&](const Descriptor& subject) {
+      return registry.PutManifest(
+          ManifestText(R"(,"subject":{"mediaType":")" + std::string(media_type::kManifest) + R"(","digest":")" +
+                       FormatDigest(subject.digest) + R"(","size":)" + std::to_string(subject.size) + "}"),
+          media_type::kManifest, "");
+    };
+    const Descriptor honest = referring_to(image);
+    const Descriptor other = referring_to(honest);
+    RegistryWorld world(env, [&registry](const http::ClientRequest& request) { return registry.Serve(request); });
+    Repository repository(world.Services(), TestImage(), world.Options({EndpointAt(kServer)}));
+
+    const Manifest manifest = co_await repository.GetReferrer(image.digest, honest);
+    CHECK(manifest.subject->digest == image.digest);
+    const auto get = [](Repository& r, Digest subject, Descriptor referrer) -> Task<void> {
+      (void)co_await r.GetReferrer(subject, std::move(referrer));
+    };
+    co_await ExpectError(get(repository, image.digest, other), Errc::kCorrupt);
+    co_await ExpectError(get(repository, image.digest, image), Errc::kCorrupt);
+  });
+}
+
 TEST_CASE("referrers come from their API or from the tag that stands in for it") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
     FakeRegistry registry;
