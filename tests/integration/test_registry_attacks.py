@@ -82,6 +82,21 @@ def test_https_is_not_left_for_http(work, other, authority):
         assert not other.requests()
 
 
+@pytest.mark.parametrize("certificate, reason", [
+    ({"names": "subjectAltName=DNS:other.test,IP:192.0.2.1"}, "127.0.0.1"),
+    ({"days": 0}, "certificate has expired"),
+    (None, "unable to get local issuer certificate"),  # somebody else's
+])
+def test_a_certificate_that_is_not_trusted_is_an_error_with_its_reason(work, authority, certificate, reason):
+    """Of whom, and why; and nobody there hears who we are."""
+    ours = authority if certificate else Authority(work / "ours", "Another authority")
+    with HostileRegistry(authority=authority, certificate=certificate, challenge='Basic realm="x"') as registry:
+        error = attempt("inspect", "--cert-dir", ours.folder, "--creds", CREDENTIALS, registry.reference).stderr
+        assert registry.url in error and reason in error
+        assert "certificate" in error
+        assert not registry.requests()
+
+
 @pytest.mark.parametrize("realm", ["http", "attacker"])
 def test_a_realm_in_plain_http_gets_no_credentials_of_an_https_registry(work, other, authority, realm):
     with HostileRegistry(authority=authority, challenge=f'Bearer realm="{other.url}/{realm}",service="x"') as registry:

@@ -8,12 +8,15 @@ import pytest
 from support import tree
 from support.daemon import scan
 from support.fault_server import Drop, FaultServer, Unauthorized
+from support.hostile_registry import HostileRegistry
 from support.places import Placed
 from support.programs import BUILD, run
 from support.registry import Registry
+from support.tls import Authority
+from support.tunnel import TunnelProxy
 
 READ_BLOB = BUILD / "tests" / "unit" / "backend" / "read_blob"
-USER, PASSWORD = "reader", "the-Password"
+USER, PASSWORD, TOKEN = "reader", "the-Password", "the-Token"
 REPOSITORY = "some/image"
 
 
@@ -97,6 +100,32 @@ def test_a_proxy_is_asked_by_http_for_what_lies_behind_https_where_that_is_said(
         registry.push(blob[0].reference, f"{REPOSITORY}:1")
         read(registry, scheme="https", proxy={"url": proxy.url, "use_http": True, "fallback": False})
         assert {request.path.partition(":")[0] for request in proxy.requests()} == {"http"}
+
+
+def test_a_forward_proxy_hears_nothing_of_what_is_behind_https(read, blob, work):
+    """Neither password nor token, and the registry nothing of what the proxy is told."""
+    authority = Authority(work / "ca")
+    secrets = (PASSWORD, AUTH, TOKEN, "of-the-proxy")
+    with HostileRegistry(authority=authority) as registry, HostileRegistry(authority=authority) as tokens, TunnelProxy() as proxy:
+        registry.put_blob(blob[0].blob_path(blob[1]).read_bytes())
+        tokens.answer("/token", 200, {}, json.dumps({"token": TOKEN}).encode())
+        for challenge, servers in {'Basic realm="x"': [registry], f'Bearer realm="{tokens.url}/token"': [registry, tokens]}.items():
+            registry.challenge = challenge
+            read(registry, scheme="https", auth=AUTH, ca_cert_files=[str(authority.ca)],
+                 proxy={"url": f"http://us:of-the-proxy@{proxy.host}", "fallback": False})
+            assert all(server.heard(secrets) for server in servers)
+        assert set(proxy.targets()) == {registry.host, tokens.host}
+        basic = base64.b64encode(b"us:of-the-proxy")
+        assert all(b"Proxy-Authorization: Basic " + basic in head for head in proxy.heads)
+        assert not [secret for secret in secrets if secret.encode() in proxy.heard()]
+        assert not registry.heard([basic.decode()]) and not tokens.heard([basic.decode()])
+
+
+def test_a_forward_proxy_hears_a_password_where_it_is_to_see_everything(read, blob, work):
+    with Registry(work / "registry", users={USER: PASSWORD}) as registry, FaultServer(upstream=registry.host) as proxy:
+        registry.push(blob[0].reference, f"{REPOSITORY}:1", "--dest-creds", f"{USER}:{PASSWORD}")
+        read(registry, scheme="https", auth=AUTH, proxy={"url": proxy.url, "use_http": True, "fallback": False})
+        assert [request for request in proxy.requests() if request.authorization]
 
 
 def test_without_verification_a_registry_may_be_without_tls(read, blob, work):

@@ -250,15 +250,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 class FaultServer(http.server.ThreadingHTTPServer):
     """Use it as a context manager.  `upstream` is "HOST:PORT" of a server, `folder` holds files served by their names, with
-    ranges and entity tags; one of the two is given."""
+    ranges and entity tags; one of the two is given.  It listens at `address`."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, *, upstream=None, folder=None):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.host = f"127.0.0.1:{self.server_address[1]}"
+    def __init__(self, *, upstream=None, folder=None, address="127.0.0.1"):
+        super().__init__((address, 0), _Handler)
+        self.port = self.server_address[1]
+        self.host = f"{address}:{self.port}"
         self.url = f"http://{self.host}"
         self.ending = threading.Event()
         self._upstream = upstream

@@ -12,15 +12,18 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 class HostileRegistry(FaultServer):
-    """Use it as a context manager.  `authority`: speaks TLS, with a certificate of that.  `challenge`: who shows no credentials
-    is answered 401 with it.  Faults are injected as into any FaultServer."""
+    """Use it as a context manager.  `authority`: speaks TLS, with a certificate of that (`certificate`:
+    options of its issue()).  `challenge`: who shows no credentials
+    is answered 401 with it.  `address`: where it listens.  Faults are injected as into any FaultServer."""
 
-    def __init__(self, *, authority=None, challenge=None):
-        super().__init__()
+    def __init__(self, *, authority=None, certificate=None, challenge=None, address="127.0.0.1"):
+        super().__init__(address=address)
         if authority:
-            self.socket = authority.server_context(f"hostile{self.server_address[1]}").wrap_socket(self.socket, server_side=True)
+            context = authority.server_context(f"hostile{self.port}", **(certificate or {}))
+            self.socket = context.wrap_socket(self.socket, server_side=True)
             self.url = f"https://{self.host}"
         self.challenge = challenge
+        self.on_challenge = lambda: None  # is called before it
         self._answers = {}
         self._elsewhere = []
         self.reference = f"docker://{self.host}/{REPOSITORY}:t"
@@ -71,6 +74,7 @@ class HostileRegistry(FaultServer):
 
     def ask_origin(self, method, path, fields, body):
         if self.challenge and "Authorization" not in fields:
+            self.on_challenge()
             return Answer(401, {"WWW-Authenticate": self.challenge}, b"{}")
         place = path.partition("?")[0]
         for part, target in self._elsewhere:

@@ -19,18 +19,18 @@ class Authority:
         run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
              "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.ca])
 
-    def issue(self, name, *, key_options=("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")):
-        """Returns the paths of a new certificate and its key."""
+    def issue(self, name, *, key_options=("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"), names=NAMES, days=30):
+        """Returns the paths of a new certificate and its key.  With 0 days it has ended already."""
         certificate, key, request = (self.folder / f"{name}.{suffix}" for suffix in ("crt", "key", "csr"))
         extensions = self.folder / f"{name}.ext"
-        extensions.write_text(NAMES + "\n")
+        extensions.write_text(names + "\n")
         run(["openssl", "req", "-new", *key_options, "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request])
-        run(["openssl", "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._key, "-CAcreateserial", "-days", "30",
+        run(["openssl", "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._key, "-CAcreateserial", "-days", str(days),
              "-extfile", extensions, "-out", certificate])
         return certificate, key
 
-    def server_context(self, name):
-        """For servers written in Python."""
+    def server_context(self, name, **options):
+        """For servers written in Python; `options` as of issue()."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self.issue(name))
+        context.load_cert_chain(*self.issue(name, **options))
         return context
