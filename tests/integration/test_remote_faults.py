@@ -12,7 +12,7 @@ from support import fault_server, layers, oci, tree
 from support.daemon import scan
 from support.fault_server import FaultServer
 from support.places import Placed
-from support.programs import PATIENCE, PYTHON, drop_caches, run, sluice, wait_until
+from support.programs import BUILD, PATIENCE, PYTHON, drop_caches, run, sluice, wait_until
 
 # The daemon of these tests is impatient, so that they are quick.
 FETCH_TIMEOUT_S = 2
@@ -82,15 +82,22 @@ def remote(registry_place, image, converted):
         yield Remote(front, Placed(through(placed.reference), *placed.options), image("plain").tree, through(source))
 
 
+def behind(front, config, path):
+    """Writes a configuration of a store that is reached through `front`, impatiently; returns its path."""
+    config["config"].update(endpoint=front.host, connect_timeout=PATIENCE, timeout=PATIENCE, retry_limit=2)
+    path.write_text(json.dumps(config))
+    return path
+
+
 @pytest.fixture(scope="module")
 def store(swift, s3_place, image, converted, tmp_path_factory):
     """The same image in an object store."""
     placed = s3_place.put(converted("plain"))
     config = json.loads(placed.options[1].read_text())
     with FaultServer(upstream=swift.endpoint) as front:
-        config["config"].update(endpoint=front.host, connect_timeout=PATIENCE, timeout=PATIENCE, retry_limit=2)
-        path = tmp_path_factory.mktemp("store") / "backend.json"
-        path.write_text(json.dumps(config))
+        path = behind(front, config, tmp_path_factory.mktemp("store") / "backend.json")
+        # The store loads its parts with the first request: that is not what is timed here.
+        run([BUILD / "tests" / "unit" / "backend" / "read_blob", path, converted("plain").blobs()[0], 0, 1], text=False, errors=None)
         yield Remote(front, Placed(placed.reference, "--backend-config", path), image("plain").tree, blobs=f"/{s3_place.bucket}/")
 
 
@@ -203,6 +210,17 @@ def test_mount_fails_in_time_and_leaves_nothing(fault, remote, daemon):
     assert not tree.compare(remote.source, scan(daemon.mountpoint()))
 
 
+@pytest.mark.parametrize("fault", ["drop", "stall"])
+def test_a_mount_does_not_need_its_store(fault, store, daemon):
+    """Its bootstrap is here; who reads waits, and finds everything when the store is back."""
+    store.front.inject(FATAL[fault], match=store.blobs)
+    begin = time.monotonic()
+    mountpoint = daemon.mount(store.image)
+    assert time.monotonic() - begin < SLACK_S * PATIENCE
+    assert read(mountpoint / "upper/f00")[0] != 0
+    expect_recovery(daemon, mountpoint, store)
+
+
 def test_mount_that_waits_for_a_server_holds_up_nobody(remote, daemon, converted):
     remote.front.inject(fault_server.Stall(), match=MANIFESTS)
     slow = daemon.start_mount(remote.image, "slow")
@@ -215,29 +233,41 @@ def test_mount_that_waits_for_a_server_holds_up_nobody(remote, daemon, converted
 
 # A file that is read in order, so that what follows is fetched ahead.
 
+BIG = layers.content("big", 24 << 20)
+STEP = 1 << 20
+
+
 @pytest.fixture(scope="module")
-def stream(registry_place, tmp_path_factory):
+def streamed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stream")
     source = oci.Layout(folder / "source")
-    source.write_image([layers.archive(lambda t: t.add("big", data=layers.content("big", 24 << 20)))])
-    target = conversions.convert(f"oci:{source.path}:latest", folder / "converted", "--compressor", "none")
-    return registry_place.put(target)
+    source.write_image([layers.archive(lambda t: t.add("big", data=BIG))])
+    return conversions.convert(f"oci:{source.path}:latest", folder / "converted", "--compressor", "none")
 
 
-@pytest.mark.parametrize("fault", FATAL)
-def test_reading_ahead_gives_no_wrong_byte_whatever_comes(fault, remote, stream, registry_place, daemon):
-    reference = stream.reference.replace(registry_place.registry.host, remote.front.host)
-    mountpoint = daemon.mount(Placed(reference, *stream.options))
-    expected = layers.content("big", 24 << 20)
-    step = 1 << 20
+@pytest.fixture(scope="module")
+def stream(registry_place, streamed, remote):
+    placed = registry_place.put(streamed)
+    return Placed(placed.reference.replace(registry_place.registry.host, remote.front.host), *placed.options)
+
+
+@pytest.fixture(scope="module")
+def stream_of_store(s3_place, streamed, store, tmp_path_factory):
+    placed = s3_place.put(streamed)
+    path = behind(store.front, json.loads(placed.options[1].read_text()), tmp_path_factory.mktemp("stream") / "backend.json")
+    return Placed(placed.reference, "--backend-config", path)
+
+
+def expect_no_wrong_byte_ahead(fault, remote, stream, daemon):
+    mountpoint = daemon.mount(stream)
     with open(mountpoint / "big", "rb", buffering=0) as file:
         for piece in range(4):  # in order: what follows is fetched ahead
-            assert file.read(step) == expected[piece * step:(piece + 1) * step]
-        remote.front.inject(FATAL[fault], match=BLOBS)
-        begin, seen = time.monotonic(), 4 * step
+            assert file.read(STEP) == BIG[piece * STEP:(piece + 1) * STEP]
+        remote.front.inject(FATAL[fault], match=remote.blobs)
+        begin, seen = time.monotonic(), 4 * STEP
         with contextlib.suppress(OSError):
-            while data := file.read(step):
-                assert data == expected[seen:seen + len(data)]
+            while data := file.read(STEP):
+                assert data == BIG[seen:seen + len(data)]
                 seen += len(data)
         # Each reader's step may take its whole time; one of them ends in an error.
         assert time.monotonic() - begin < (2 * READ_TIMEOUT_S + SLACK_S) * PATIENCE
@@ -246,8 +276,18 @@ def test_reading_ahead_gives_no_wrong_byte_whatever_comes(fault, remote, stream,
         def all_read():
             with contextlib.suppress(OSError):
                 file.seek(0)
-                return file.readall() == expected
+                return file.readall() == BIG
         wait_until(all_read, "recovery", timeout=30)
+
+
+@pytest.mark.parametrize("fault", FATAL)
+def test_reading_ahead_gives_no_wrong_byte_whatever_comes(fault, remote, stream, daemon):
+    expect_no_wrong_byte_ahead(fault, remote, stream, daemon)
+
+
+@pytest.mark.parametrize("fault", ["truncate", "flip-bits", "500", "wrong-range"])
+def test_reading_ahead_from_a_store_gives_no_wrong_byte(fault, store, stream_of_store, start_impatient):
+    expect_no_wrong_byte_ahead(fault, store, stream_of_store, start_impatient("--engine", "epoll"))
 
 
 @pytest.mark.parametrize("fault", FATAL)
@@ -266,3 +306,66 @@ def test_conversion_from_a_failing_registry_leaves_nothing_wrong(fault, remote, 
     remote.front.heal()
     again = sluice("convert", *options, timeout=60).stdout
     assert result.returncode != 0 or digest == again
+
+
+# Blobs that are put into a store while an image is converted.
+
+@pytest.fixture(scope="module")
+def bucket(swift):
+    return swift.make_bucket("faults")
+
+
+@pytest.fixture
+def push(s3_place, bucket, store, image, work):
+    """Converts into `name` and the store; what came of it, and the blobs of the image by their keys."""
+    def do(name, prefix):
+        config = s3_place.backend_config(prefix)
+        config["config"]["bucket_name"] = bucket
+        path = behind(store.front, config, work / "push.json")
+        result = sluice("convert", "--quiet", "--push-blobs", path, image("plain").reference, f"oci:{work}/{name}:latest",
+                        expect=None, timeout=60)
+        blobs = {}
+        if result.returncode == 0:
+            made = conversions.Converted(work / name)
+            blobs = {f"{prefix}{blob}": made.blob_path(blob).read_bytes() for blob in made.blobs()}
+        return result, blobs
+    return do
+
+
+def expect_pushed(swift, bucket, prefix, blobs):
+    assert blobs and [key for key in swift.keys(bucket) if key.startswith(prefix)] == sorted(blobs)
+    assert all(swift.get(bucket, key) == content for key, content in blobs.items())
+
+
+# The answers to these requests have no body: what only spoils that is no fault here.
+UPLOADS = {
+    "drop": fault_server.Drop(),
+    "late": fault_server.Delay(5 * PATIENCE),  # the client waits for a second
+    "429-retry-after": fault_server.Status(429, retry_after=1),
+    "500": fault_server.Status(500),
+    "403": fault_server.Status(403),
+}
+
+
+@pytest.mark.parametrize("fault", ["drop", "403"])
+def test_a_store_that_takes_no_blobs_ends_a_conversion(fault, store, swift, bucket, push, work):
+    store.front.inject(UPLOADS[fault], method="PUT")
+    begin = time.monotonic()
+    result, _ = push("out", f"{fault}/")
+    assert time.monotonic() - begin < 30 * PATIENCE
+    # A store that has taken the blob and lost its answer has it.
+    if result.returncode:
+        assert store.front.host in result.stderr, result.stderr
+        assert not (work / "out" / "index.json").exists()
+    store.front.heal()
+    result, blobs = push("again", f"{fault}/")
+    assert result.returncode == 0, result.stderr
+    expect_pushed(swift, bucket, f"{fault}/", blobs)
+
+
+@pytest.mark.parametrize("fault", ["drop", "late", "429-retry-after", "500"])
+def test_a_conversion_does_not_notice_what_passes_at_its_store(fault, store, swift, bucket, push):
+    store.front.inject(UPLOADS[fault], method="PUT", times=1)
+    result, blobs = push("out", f"passing-{fault}/")
+    assert result.returncode == 0, result.stderr
+    expect_pushed(swift, bucket, f"passing-{fault}/", blobs)
