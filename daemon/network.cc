@@ -52,6 +52,9 @@ class Network::Place {
     co_return backend_.get();
   }
 
+  // As far as the specification says.
+  bool is_remote() const noexcept { return std::holds_alternative<RegistrySpec>(spec_); }
+
   std::string Describe() const {
     const auto* registry = std::get_if<RegistrySpec>(&spec_);
     return registry == nullptr ? "the configured backend" : "registry '" + registry->repository + "'";
@@ -74,6 +77,7 @@ class Network::Source final : public backend::BlobSource {
     co_await source->ReadAt(offset, dst);
   }
   std::unique_ptr<backend::BlobStream> OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) override;
+  bool is_remote() const noexcept override { return source_ ? source_->is_remote() : place_->is_remote(); }
   void Distrust() noexcept override {
     if (source_) source_->Distrust();
   }

@@ -51,6 +51,9 @@ class BlobSource {
   // For reading without an engine.  Null: the source is no file, or has not been read yet.
   virtual std::shared_ptr<const BlobFile> file() const noexcept { return nullptr; }
 
+  // Answers come over a network: a round trip is worth hiding even before the first one was measured.
+  virtual bool is_remote() const noexcept { return false; }
+
   // What it gave was not what the blob should hold: the next read starts from scratch (opens the file again, asks
   // another server, passes over caches).
   virtual void Distrust() noexcept = 0;

@@ -46,6 +46,7 @@ class RegistrySource final : public BlobSource {
   std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) override {
     return std::make_unique<RegistryStream>(repository_, digest_, ByteRange{offset, length}, lane);
   }
+  bool is_remote() const noexcept override { return true; }
   void Distrust() noexcept override { repository_->Distrust(); }
   std::string Describe() const override { return "registry '" + repository_->image().Name() + "'"; }
 

@@ -49,6 +49,7 @@ class RemoteSource final : public BlobSource {
 
   Task<void> ReadAt(uint64_t offset, MutableBytes dst) override;
   std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) override;
+  bool is_remote() const noexcept override { return true; }
   void Distrust() noexcept override;
   std::string Describe() const override { return state_->options.description; }
 

@@ -171,13 +171,16 @@ ChunkSpan BlobCache::NextRunAhead(uint32_t others) {
   const StreamLimits& limits = shard_.limits.stream;
   const uint64_t in_flight = fetcher_.distance().in_flight();
   // More than that is nothing but a queue before the next miss.
-  if (in_flight > 0 && fetcher_.under_way() >= Part(in_flight, limits.under_way, INT64_MAX)) return {};
+  const auto is_full = [&](double part) {
+    return in_flight > 0 && fetcher_.under_way() >= Part(in_flight, part, INT64_MAX);
+  };
+  if (is_full(limits.under_way_in_order)) return {};
   for (size_t stream = 0; stream < ReadAhead::kStreams; ++stream) {
     const ChunkSpan window = layout_->Covering(read_ahead_.Window(stream));
     const uint32_t first = map_.FirstMissing(window);
     if (first < window.end) return RunAt(*layout_, map_, first, window.end, shard_.limits.background);
   }
-  if (in_flight == 0) return {};
+  if (in_flight == 0 || is_full(limits.under_way)) return {};
   const RunLimits prompted{.plain_bytes = limits.plain_bytes,
                            .stored_bytes = shard_.limits.prompts.stored_bytes,
                            .stored_gap = shard_.limits.background.stored_gap};

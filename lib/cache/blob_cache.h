@@ -87,8 +87,8 @@ class BlobCache final : private FetchSink {
   void SetObserver(BlobObserver* observer) noexcept { observer_ = observer; }
 
   // Where stored bytes come from.  With several sources, a fetch that fails goes on with the next.
-  void AddSource(std::shared_ptr<backend::BlobSource> source) { fetcher_.sources().Add(std::move(source)); }
-  void RemoveSource(const backend::BlobSource& source) { fetcher_.sources().Remove(source); }
+  void AddSource(std::shared_ptr<backend::BlobSource> source) { fetcher_.AddSource(std::move(source)); }
+  void RemoveSource(const backend::BlobSource& source) { fetcher_.RemoveSource(source); }
 
   // Makes what is ready survive a crash: syncs the data file, then writes the map file.
   // Throws kIo, kNoSpace; nothing is on record then that is not durable.

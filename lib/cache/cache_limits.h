@@ -32,6 +32,7 @@ struct ReadAheadLimits {
 struct StreamLimits {
   Duration near = std::chrono::milliseconds(2);  // a source that answers faster costs no round trips worth hiding
   uint64_t first_bandwidth = 12'500'000;         // bytes per second, before any was measured
+  uint64_t first_in_flight = 256 * kKiB;         // of a remote source, before its distance is known
   double ahead = 1.5;                            // behind a miss, in the same response
   uint64_t max_ahead = 1 * kMiB;                 // stored bytes of it
   double neighbours = 0.5;                       // one run of neighbours
@@ -42,6 +43,8 @@ struct StreamLimits {
   RunLimits piece{.plain_bytes = 256 * kKiB, .stored_bytes = 64 * kKiB};
   // No flight ahead begins while more is under way: a reader that misses now would wait behind it.
   double under_way = 1.5;
+  // The same for what readers in order are about to ask for.
+  double under_way_in_order = 3;
   uint32_t flights = 12;           // ahead, per blob
   uint32_t neighbour_flights = 3;  // of these, at most so many while neighbours are fetched
 };

@@ -8,7 +8,7 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
-// One slow answer proves nothing: opening a file for the first time is slow, too.
+// One slow answer of a disk proves nothing: opening a file for the first time is slow, too.
 constexpr size_t kLeastAnswers = 2;
 constexpr uint64_t kLeastBytes = 64 * kKiB;
 constexpr Duration kLeastTime = std::chrono::milliseconds(1);
@@ -38,10 +38,13 @@ double Distance::bandwidth() const noexcept {
   return *std::max_element(bandwidths_.begin(), bandwidths_.begin() + std::min(transfers_, kSamples));
 }
 
-bool Distance::is_near() const noexcept { return answers_ >= kLeastAnswers && round_trip() < limits_.near; }
+bool Distance::is_known() const noexcept { return answers_ >= (is_remote_ ? 1 : kLeastAnswers); }
+
+bool Distance::is_near() const noexcept { return is_known() && round_trip() < limits_.near; }
 
 uint64_t Distance::in_flight() const noexcept {
-  if (answers_ < kLeastAnswers || is_near()) return 0;
+  if (!is_known()) return is_remote_ ? limits_.first_in_flight : 0;
+  if (is_near()) return 0;
   return static_cast<uint64_t>(std::min(bandwidth() * Seconds(round_trip()).count(), 1e12));
 }
 

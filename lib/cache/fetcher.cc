@@ -55,6 +55,11 @@ Lane Fetcher::LaneOf(const Flight& flight, ChunkSpan chunks) noexcept {
   return chunks.first < flight.order.wanted_end ? Lane::kDemand : Lane::kBackground;
 }
 
+void Fetcher::AddSource(std::shared_ptr<backend::BlobSource> source) {
+  if (source->is_remote()) distance_.ExpectRemote();
+  sources_.Add(std::move(source));
+}
+
 uint64_t Fetcher::MemoryFor(const FetchOrder& order) const {
   uint64_t most = 0;
   uint64_t at = order.run.empty() ? 0 : StoredBytes(layout_, order.run).offset;

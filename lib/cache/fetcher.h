@@ -47,7 +47,8 @@ class Fetcher {
   // Where it writes; before the first Fetch().
   void SetData(DataFile& data) noexcept { data_ = &data; }
 
-  Sources& sources() noexcept { return sources_; }
+  void AddSource(std::shared_ptr<backend::BlobSource> source);
+  void RemoveSource(const backend::BlobSource& source) { sources_.Remove(source); }
   const Stats& stats() const noexcept { return stats_; }
 
   // Fetches a run in one response, piece after piece.  When this ends, within limits.fetch_timeout plus what the kernel

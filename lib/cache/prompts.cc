@@ -2,11 +2,19 @@
 #include "cache/prompts.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "cache/run.h"
 #include "image/mentions.h"
 
 namespace sluice::cache {
+namespace {
+
+// The loaders of glibc and musl, and glibc's C library (musl's is its loader).
+constexpr std::string_view kOfEachProgram[] = {"ld-linux-x86-64", "ld-linux-aarch64", "ld-musl-x86_64",
+                                               "ld-musl-aarch64", "libc"};
+
+}  // namespace
 
 const Prompts::Module* Prompts::FindModule(uint32_t position) const noexcept {
   const std::vector<Module>& modules = layout_.names().modules;
@@ -27,12 +35,26 @@ bool Prompts::IsNear(const Module& module, const Name& name) const noexcept {
   return name.folder == module.folder || name.folder == module.parent || folders_.contains(name.folder);
 }
 
+void Prompts::Begin() {
+  if (!steps_.empty()) return;
+  steps_.resize(layout_.all().size());
+  read_ = ChunkSet(layout_.all().size());
+  ExpectPrograms();
+}
+
+void Prompts::ExpectPrograms() {
+  std::vector<uint32_t> wanted;
+  for (const std::string_view stem : kOfEachProgram) {
+    const auto [first, end] = Find(image::LibraryKey(stem));
+    if (end - first > limits_.of_one_name) continue;
+    for (uint32_t name = first; name < end; ++name) Want(layout_.names().names[name], limits_.steps, wanted);
+  }
+  wanted_.insert(wanted_.begin(), wanted.begin(), wanted.end());
+}
+
 void Prompts::OnRead(ChunkSpan chunks) {
   if (!knows_names()) return;
-  if (steps_.empty()) {
-    steps_.resize(layout_.all().size());
-    read_ = ChunkSet(layout_.all().size());
-  }
+  Begin();
   for (uint32_t position = read_.FirstAbsent(chunks); position < chunks.end;
        position = read_.FirstAbsent({position + 1, chunks.end})) {
     read_.Add(position);

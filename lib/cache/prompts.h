@@ -22,7 +22,8 @@ class Prompts {
   // `layout` outlives the object.  Uses a byte for each chunk from the first name that is followed.
   Prompts(const BlobLayout& layout, const PromptLimits& limits) noexcept : layout_(layout), limits_(limits) {}
 
-  // Readers have asked for `chunks`, be they there already or not.
+  // Readers have asked for `chunks`, be they there already or not.  The first to come speaks of what every program
+  // needs that is linked dynamically.
   void OnRead(ChunkSpan chunks);
   // The verified bytes of a chunk.
   void OnBytes(uint32_t position, ConstBytes plain);
@@ -35,6 +36,8 @@ class Prompts {
   using Module = image::rafs::FileNames::Module;
   using Name = image::rafs::FileNames::Name;
 
+  void Begin();
+  void ExpectPrograms();
   bool knows_names() const noexcept { return !layout_.names().names.empty(); }
   const Module* FindModule(uint32_t position) const noexcept;
   // [first, second) of the positions of names with this key.

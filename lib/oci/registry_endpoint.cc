@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "http/answer_fields.h"
-#include "runtime/scope.h"
+#include "runtime/combine.h"
 
 namespace sluice::oci {
 
@@ -63,16 +63,26 @@ Task<void> RegistryEndpoint::Settle() {
 
 // Both ways are tried at once, which saves the round trips of the one that fails; no credentials are sent.
 Task<bool> RegistryEndpoint::SpeaksTls() {
+  const runtime::Context& outer = co_await runtime::CurrentContext();
+  runtime::LinkedStopSource enough(outer.stop);
+  const runtime::Context while_open{services_.engine, enough.token()};
   std::optional<Error> secure_failure;
   std::optional<Error> plain_failure;
-  runtime::Scope scope(services_.engine, "ping in plain http");
-  scope.Spawn(Ping(WithoutTls(ApiRoot()), plain_failure));
-  co_await Ping(ApiRoot(), secure_failure);
-  // A server that is slow, or that stops us, is not one without TLS.
-  const bool decided =
-      !secure_failure || secure_failure->code() == Errc::kStopped || secure_failure->code() == Errc::kTimeout;
-  if (decided) scope.RequestStop();
-  co_await scope.Join();
+  bool decided = false;
+  auto try_secure = [&]() -> Task<void> {
+    co_await Ping(ApiRoot(), secure_failure);
+    // A server that is slow, or that stops us, is not one without TLS.
+    decided = !secure_failure || secure_failure->code() == Errc::kStopped || secure_failure->code() == Errc::kTimeout;
+    if (decided) enough.RequestStop();
+  };
+  auto try_plain = [&]() -> Task<void> {
+    Task<void> ping = Ping(WithoutTls(ApiRoot()), plain_failure);
+    co_await runtime::InContext(ping, while_open);
+  };
+  std::vector<Task<void>> both;
+  both.push_back(try_secure());
+  both.push_back(try_plain());
+  co_await runtime::WhenAll(std::move(both));
   if (!secure_failure) co_return true;
   if (decided || plain_failure) throw Error(*std::move(secure_failure));
   co_return false;

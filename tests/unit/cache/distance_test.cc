@@ -23,6 +23,22 @@ TEST_CASE("a source is near until two answers took long") {
   CHECK(distance.in_flight() == kLimits.first_bandwidth / 50);
 }
 
+TEST_CASE("a remote source is far before anything is known of it, and its first answer counts") {
+  Distance distance(kLimits);
+  distance.ExpectRemote();
+  CHECK(distance.in_flight() == kLimits.first_in_flight);
+  CHECK(!distance.is_near());
+  SECTION("far") {
+    distance.OnAnswer(100, milliseconds(20));
+    CHECK(distance.in_flight() == kLimits.first_bandwidth / 50);
+  }
+  SECTION("near") {
+    distance.OnAnswer(100, microseconds(200));
+    CHECK(distance.in_flight() == 0);
+    CHECK(distance.is_near());
+  }
+}
+
 TEST_CASE("one quick answer shows that a source is near, and is forgotten after a while") {
   Distance distance(kLimits);
   for (int i = 0; i < 4; ++i) distance.OnAnswer(100, milliseconds(20));

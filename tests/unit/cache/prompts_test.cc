@@ -66,6 +66,32 @@ const std::string kProgram =
 
 }  // namespace
 
+TEST_CASE("the first read brings the loader and the C library, and no other") {
+  Image image;
+  image.AddLibrary("libc", 10, 2);
+  image.AddLibrary("ld-linux-x86-64", 20, 1);
+  image.AddLibrary("libm", 30, 1);
+  image.AddModule("libc", 40);
+  const BlobLayout layout = image.Make();
+  ChunkMap map(kChunks);
+  Prompts prompts(layout, kLimits);
+  CHECK(Drain(prompts, map).empty());
+  prompts.OnRead({50, 51});
+  CHECK(Drain(prompts, map) == Runs{{20, 21}, {10, 12}});
+  prompts.OnRead({51, 52});
+  CHECK(Drain(prompts, map).empty());
+}
+
+TEST_CASE("a C library that many files could be is none") {
+  Image image;
+  for (uint32_t i = 0; i <= kLimits.of_one_name; ++i) image.AddLibrary("libc", 10 * i, 1);
+  const BlobLayout layout = image.Make();
+  ChunkMap map(kChunks);
+  Prompts prompts(layout, kLimits);
+  prompts.OnRead({50, 51});
+  CHECK(Drain(prompts, map).empty());
+}
+
 TEST_CASE("a module that was read brings those that it names, around it and where others were found") {
   Image image;
   image.AddModule("main", 0);

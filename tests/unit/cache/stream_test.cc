@@ -27,6 +27,7 @@ CacheLimits FarLimits(uint64_t ahead, uint64_t neighbours) {
                    .max_neighbours = neighbours,
                    .piece = {.plain_bytes = 40 * kKiB, .stored_bytes = 40 * kKiB},
                    .under_way = 1e12,
+                   .under_way_in_order = 1e12,
                    .flights = neighbours > 0 ? 2u : 0u,
                    .neighbour_flights = neighbours > 0 ? 2u : 0u};
   return limits;
