@@ -13,13 +13,14 @@ namespace {
 
 template <typename T>
 void Take(std::optional<T>& to, const toml::node& value, std::string_view key, const std::string& name) {
-  using Stored = std::conditional_t<std::is_integral_v<T>, int64_t, T>;
+  constexpr bool kNumber = std::is_integral_v<T> && !std::is_same_v<T, bool>;
+  using Stored = std::conditional_t<kNumber, int64_t, T>;
   const auto typed = value.value_exact<Stored>();
   if (!typed) {
     Throw(Errc::kInvalidArgument, "configuration '{}' line {}: the value of '{}' has the wrong type", name,
           value.source().begin.line, key);
   }
-  if constexpr (std::is_integral_v<T>) {
+  if constexpr (kNumber) {
     if (*typed < 0) {
       Throw(Errc::kInvalidArgument, "configuration '{}' line {}: '{}' is negative", name, value.source().begin.line,
             key);
@@ -53,6 +54,7 @@ OptionValues ParseConfig(const std::string& text, const std::string& name) {
                      into("retries", values.retries),
                      into("retry-delay-ms", values.retry_delay_ms),
                      into("most-pause-ms", values.most_pause_ms),
+                     into("hedge", values.hedge),
                      into("proxy", values.proxy),
                      into("no-proxy", values.no_proxy),
                      into("auth-file", values.auth_file)};

@@ -147,8 +147,10 @@ Task<std::shared_ptr<oci::Repository>> Network::OpenRepository(oci::RegistryRefe
                                                                Secret credentials) {
   const NetworkOptions& options = configuration_.options;
   auto find = [&] {
-    const oci::EndpointOptions wishes{
-        .tls_verify = spec.tls_verify, .cert_dir = spec.cert_dir, .proxies = configuration_.proxies};
+    const oci::EndpointOptions wishes{.tls_verify = spec.tls_verify,
+                                      .cert_dir = spec.cert_dir,
+                                      .proxies = configuration_.proxies,
+                                      .hedge = options.hedge};
     return configuration_.hosts.Find(image, wishes);
   };
   oci::RepositoryOptions repository;

@@ -119,6 +119,7 @@ Options Combine(const OptionValues& stronger, const OptionValues& weaker) {
     if (*value > kMostRetries) Throw(Errc::kInvalidArgument, "retries {} is more than {}", *value, kMostRetries);
     network.retry.tries = static_cast<unsigned>(*value) + 1;
   }
+  network.hedge = pick(stronger.hedge, weaker.hedge).value_or(network.hedge);
   if (const auto value = pick(stronger.proxy, weaker.proxy)) network.proxy = *value;
   if (const auto value = pick(stronger.no_proxy, weaker.no_proxy)) network.no_proxy = *value;
   if (const auto value = pick(stronger.auth_file, weaker.auth_file)) network.auth_file = Absolute(*value, "auth-file");

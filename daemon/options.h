@@ -65,6 +65,7 @@ struct OptionValues {
   std::optional<uint64_t> prefetch_bytes_per_second, prefetch_requests_per_second;
   // The table "network".
   std::optional<uint64_t> connect_timeout_ms, answer_timeout_ms, retries, retry_delay_ms, most_pause_ms;
+  std::optional<bool> hedge;
   std::optional<std::string> proxy, no_proxy, auth_file;
 };
 

@@ -342,8 +342,6 @@ BackendConfig Parse(const JsonView& root) {
     Throw(Errc::kInvalidArgument, "{}.type: unknown backend '{}'", top.where(), type);
   }
   if (type != "localfs" && type != "localdisk") config.remote = ParseRemote(from, config.ignored);
-  if (type == "registry" && config.remote.hedge)
-    Throw(Errc::kUnsupported, "{}.hedge: not for registries", from.where());
   // Its repository knows by itself when a proxy is down.
   if (type == "registry" && config.remote.proxy && config.remote.proxy->ping)
     config.ignored.push_back(from.where() + ".proxy.ping_url");

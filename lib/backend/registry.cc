@@ -93,7 +93,8 @@ std::shared_ptr<oci::Repository> MakeRepository(const Services& services, const 
                                .repository = place.repository,
                                .image = image,
                                .may_be_plain = !config.verify_tls,
-                               .connect = request.connect};
+                               .connect = request.connect,
+                               .hedge = config.hedge};
   for (const MirrorConfig& mirror : config.mirrors) {
     oci::Endpoint endpoint = registry;
     endpoint.api = mirror.url.WithPath((mirror.url.path() == "/" ? "" : mirror.url.path()) + "/v2");

@@ -27,7 +27,10 @@ struct RemoteBackend::State {
         explaining(redirecting),
         transport(options.explain ? static_cast<http::Transport&>(explaining) : redirecting) {
     SLUICE_CHECK(!options.endpoints.empty(), "a backend without a server");
-    for (const auto& endpoint : options.endpoints) origins.push_back(endpoint->origin());
+    for (const auto& endpoint : options.endpoints) {
+      origins.push_back(endpoint->origin());
+      hedges.emplace_back(services.engine, options.hedge);
+    }
   }
 
   const Services services;
@@ -37,7 +40,7 @@ struct RemoteBackend::State {
   http::Transport& transport;
   // Of the endpoints.
   std::vector<http::Origin> origins;
-  std::vector<http::Latencies> latencies{options.endpoints.size()};  // from the request to the header of the answer
+  std::vector<http::Hedge> hedges;  // from the request to the header of the answer
 };
 
 namespace {
@@ -146,17 +149,8 @@ Task<RemoteSource::Answer> RemoteSource::OpenAnswer(ByteRange range, runtime::La
 
 Task<void> RemoteSource::Begin(size_t endpoint, ClientRequest request, ByteRange range, Answer& answer,
                                RetryAdvice& advice) {
-  runtime::Engine& engine = state_->services.engine;
-  http::Latencies& latencies = state_->latencies[endpoint];
   auto open = [&] { return http::OpenRange(state_->transport, request, range, identities_[endpoint], &advice); };
-  const TimePoint start = engine.Now();
-  const std::optional<Duration> usual = state_->options.hedge ? latencies.P95() : std::nullopt;
-  if (usual) {
-    answer.stream = co_await http::Hedged(engine, *usual, std::move(open));
-  } else {
-    answer.stream = co_await open();
-  }
-  latencies.Add(engine.Now() - start);
+  answer.stream = co_await state_->hedges[endpoint].Run(request.lane, std::move(open));
   answer.endpoint = endpoint;
 }
 

@@ -15,6 +15,7 @@
 #include "runtime/scope.h"
 #include "runtime/task.h"
 #include "runtime/timer.h"
+#include "runtime/workers.h"  // for Lane
 
 namespace sluice::http {
 
@@ -97,5 +98,30 @@ std::invoke_result_t<F&> Hedged(runtime::Engine& engine, Duration delay, F attem
   if (race.winner) co_return std::move(*race.winner);
   std::rethrow_exception(stopped ? stopped : race.failure);
 }
+
+// The requests of one kind to one server, hedged when they take longer than usual.  Owned by one shard.
+class Hedge {
+ public:
+  // `engine` outlives it.  Off: attempts are only passed on.
+  Hedge(runtime::Engine& engine, bool on) noexcept : engine_(engine), on_(on) {}
+
+  // As Hedged(), with the delay that 95 of 100 recent attempts stayed below.  Before so many are known, and on the
+  // background lane, where nobody waits, there is one attempt only.
+  template <typename F>
+  std::invoke_result_t<F&> Run(runtime::Lane lane, F attempt) {
+    const TimePoint start = engine_.Now();
+    const std::optional<Duration> usual =
+        on_ && lane == runtime::Lane::kDemand ? latencies_.P95() : std::optional<Duration>();
+    std::invoke_result_t<F&> task = usual ? Hedged(engine_, *usual, std::move(attempt)) : attempt();
+    auto result = co_await std::move(task);
+    latencies_.Add(engine_.Now() - start);
+    co_return result;
+  }
+
+ private:
+  runtime::Engine& engine_;
+  const bool on_;
+  Latencies latencies_;
+};
 
 }  // namespace sluice::http

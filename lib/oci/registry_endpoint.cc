@@ -43,7 +43,8 @@ RegistryEndpoint::RegistryEndpoint(RegistryServices services, Endpoint endpoint,
       scopes_(ScopesFor(endpoint_.repository, actions, other)),
       credentials_(std::move(credentials)),
       patience_(patience),
-      redirecting_(services.transport) {}
+      redirecting_(services.transport),
+      hedge_(services.engine, endpoint_.hedge) {}
 
 RegistryEndpoint::~RegistryEndpoint() = default;
 
@@ -126,6 +127,13 @@ http::Transport& RegistryEndpoint::transport() {
 }
 
 Task<std::unique_ptr<http::RangeStream>> RegistryEndpoint::OpenBlob(Digest digest, std::optional<uint64_t> size,
+                                                                    ByteRange range, runtime::Lane lane,
+                                                                    http::RetryAdvice& advice) {
+  auto open = [this, digest, size, range, lane, &advice] { return OpenOnce(digest, size, range, lane, advice); };
+  co_return co_await hedge_.Run(lane, std::move(open));
+}
+
+Task<std::unique_ptr<http::RangeStream>> RegistryEndpoint::OpenOnce(Digest digest, std::optional<uint64_t> size,
                                                                     ByteRange range, runtime::Lane lane,
                                                                     http::RetryAdvice& advice) {
   if (const auto known = locations_.find(digest); known != locations_.end()) {

@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "http/fetch.h"
+#include "http/hedge.h"
 #include "http/redirect.h"
 #include "oci/registry_auth.h"
 #include "oci/registry_hosts.h"
@@ -44,6 +45,7 @@ class RegistryEndpoint {
   http::Transport& transport();
 
   // As http::OpenRange for a blob.  A redirect is remembered for a minute, so that the next range needs one request.
+  // Hedged where the endpoint is.
   runtime::Task<std::unique_ptr<http::RangeStream>> OpenBlob(Digest digest, std::optional<uint64_t> size,
                                                              ByteRange range, runtime::Lane lane,
                                                              http::RetryAdvice& advice);
@@ -54,6 +56,10 @@ class RegistryEndpoint {
     http::ClientRequest request;  // without credentials
     TimePoint until;
   };
+  // One attempt of OpenBlob.
+  runtime::Task<std::unique_ptr<http::RangeStream>> OpenOnce(Digest digest, std::optional<uint64_t> size,
+                                                             ByteRange range, runtime::Lane lane,
+                                                             http::RetryAdvice& advice);
   runtime::Task<std::unique_ptr<http::RangeStream>> OpenAt(http::Transport& transport, http::ClientRequest request,
                                                            std::optional<uint64_t> size, ByteRange range,
                                                            http::RetryAdvice& advice);
@@ -69,6 +75,7 @@ class RegistryEndpoint {
   const std::shared_ptr<const CredentialSource> credentials_;
   const http::Patience patience_;
   http::RedirectingTransport redirecting_;
+  http::Hedge hedge_;                                  // of requests for blobs
   std::unique_ptr<AuthorizingTransport> authorizing_;  // none before Settle()
   runtime::Semaphore settling_{1};
   std::map<Digest, Location> locations_;

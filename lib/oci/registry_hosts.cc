@@ -195,6 +195,7 @@ class Finder {
     }
     endpoint.connect.tls = std::make_shared<const http::TlsOptions>(std::move(tls));
     endpoint.connect.proxies = options_.proxies;
+    endpoint.hedge = options_.hedge;
     return endpoint;
   }
 

@@ -27,6 +27,7 @@ struct Endpoint {
   bool is_mirror = false;  // who we are at the registry is none of its business
   std::string mirror_of;   // the registry whose images it has, sent as "ns" (containerd's mirrors); empty: not sent
   http::ConnectOptions connect;
+  bool hedge = false;               // a second request for a blob when the first takes longer than 95 of 100 do
   std::vector<http::Field> fields;  // sent with each request
   // A forward proxy that it is asked through and that may be down while the server is not: whose health counts.
   std::optional<http::Origin> proxy;
@@ -40,6 +41,7 @@ struct EndpointOptions {
   std::optional<bool> tls_verify;  // --tls-verify
   std::string cert_dir;  // --cert-dir: *.crt, *.cert and *.key of the registry in place of certs.d; empty: none
   std::shared_ptr<const http::ProxyRules> proxies;
+  bool hedge = false;
 };
 
 // Where the files are; nothing is read that is not there.

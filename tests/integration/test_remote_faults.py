@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import time
 
 import pytest
@@ -288,6 +289,38 @@ def test_reading_ahead_gives_no_wrong_byte_whatever_comes(fault, remote, stream,
 @pytest.mark.parametrize("fault", ["truncate", "flip-bits", "500", "wrong-range"])
 def test_reading_ahead_from_a_store_gives_no_wrong_byte(fault, store, stream_of_store, start_impatient):
     expect_no_wrong_byte_ahead(fault, store, stream_of_store, start_impatient("--engine", "epoll"))
+
+
+class LateOnce(fault_server.Delay):
+    """The first answer to a request for this range comes too late; all others come at once."""
+
+    def __init__(self, seconds, wanted):
+        super().__init__(seconds)
+        self.wanted = wanted
+
+    def send(self, handler, answer):
+        if handler.headers["Range"] == self.wanted:
+            self.wanted = None
+            super().send(handler, answer)
+        else:
+            fault_server.Fault.send(self, handler, answer)
+
+
+def test_a_late_answer_is_asked_for_again_where_that_is_configured(remote, stream, work, start_daemon):
+    config = work / "config.toml"
+    config.write_text(f"fetch-timeout-ms = {60_000 * PATIENCE}\n[network]\nanswer-timeout-ms = {60_000 * PATIENCE}\nhedge = true\n")
+    daemon = start_daemon("--config", config)
+    mountpoint = daemon.mount(stream)
+    chunk = STEP // 2
+    wanted = f"bytes={3 * chunk}-{4 * chunk - 1}"
+    remote.front.inject(LateOnce(50 * PATIENCE, wanted), match=BLOBS)
+    with open(mountpoint / "big", "rb", buffering=0) as file:
+        for piece in reversed(range(8, 48)):  # one request each: the usual time is known then
+            assert os.pread(file.fileno(), 10, piece * chunk) == BIG[piece * chunk:][:10]
+        begin = time.monotonic()
+        assert os.pread(file.fileno(), 10, 3 * chunk) == BIG[3 * chunk:][:10]
+        assert time.monotonic() - begin < 20 * PATIENCE
+    assert [request.range for request in remote.front.requests(BLOBS)].count(wanted) == 2
 
 
 @pytest.mark.parametrize("fault", FATAL)

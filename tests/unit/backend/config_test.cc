@@ -213,8 +213,6 @@ TEST_CASE("a configuration that is not understood to the last key is refused, an
   }
   CHECK_THAT(ErrorOf(S3(R"(,"proxy":{"url":"http://p","dragonfly_scheduler_endpoint":"s"})"), Errc::kUnsupported),
              Catch::Contains("dragonfly_scheduler_endpoint"));
-  CHECK_THAT(ErrorOf(R"({"type":"registry","config":{"host":"h","repo":"r","hedge":true}})", Errc::kUnsupported),
-             Catch::Contains("hedge"));
 }
 
 TEST_CASE("keys that are taken and change nothing are told") {

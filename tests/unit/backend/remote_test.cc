@@ -369,6 +369,26 @@ TEST_CASE("a slow answer is asked for a second time when hedging is on") {
       4);
 }
 
+TEST_CASE("what nobody waits for is not asked for a second time") {
+  RunOnSimulator(
+      [](TestEnv& env) -> Task<void> {
+        size_t asked = 0;
+        StoreShard shard(env, [&](const ClientRequest& request) {
+          ScriptedAnswer answer = GiveRange(request, kContent);
+          answer.delay = ++asked == 21 ? std::chrono::seconds(3) : std::chrono::milliseconds(10);
+          return answer;
+        });
+        const auto source = co_await Open(shard, Http(R"(,"hedge":true)"));
+        for (int i = 0; i < 20; ++i) co_await Read(*source, 0, 10);
+        std::string bytes(10, ' ');
+        const auto stream = source->OpenStream(5, 10, runtime::Lane::kBackground);
+        co_await stream->Read(std::as_writable_bytes(std::span(bytes)));
+        CHECK(bytes == kContent.substr(5, 10));
+        CHECK(asked == 21);
+      },
+      4);
+}
+
 TEST_CASE("nydusd's server on a unix socket is asked for its only blob") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
     StoreShard shard(env, [](const ClientRequest& request) { return GiveRange(request, kContent); });

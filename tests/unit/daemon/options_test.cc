@@ -64,19 +64,21 @@ TEST_CASE("a value that makes no sense is refused") {
 }
 
 TEST_CASE("the table of the network says how patient the daemon is with servers") {
-  const Options options =
-      Combine(ParseConfig("fetch-timeout-ms = 2000\nmount-timeout-ms = 3000\n[network]\n"
-                          "connect-timeout-ms = 400\nanswer-timeout-ms = 500\nretries = 6\n"
-                          "retry-delay-ms = 7\nmost-pause-ms = 8\nproxy = 'http://proxy:3128'\nno-proxy = 'local'\n"
-                          "auth-file = '/auth.json'\n",
-                          "config"),
-              {});
+  const Options options = Combine(
+      ParseConfig(
+          "fetch-timeout-ms = 2000\nmount-timeout-ms = 3000\n[network]\n"
+          "connect-timeout-ms = 400\nanswer-timeout-ms = 500\nretries = 6\n"
+          "retry-delay-ms = 7\nmost-pause-ms = 8\nhedge = true\nproxy = 'http://proxy:3128'\nno-proxy = 'local'\n"
+          "auth-file = '/auth.json'\n",
+          "config"),
+      {});
   using std::chrono::milliseconds;
   CHECK(options.fetch_timeout == milliseconds(2000));
   CHECK(options.mount_timeout == milliseconds(3000));
   NetworkOptions network{.connect_timeout = milliseconds(400),
                          .answer_timeout = milliseconds(500),
                          .most_pause = milliseconds(8),
+                         .hedge = true,
                          .proxy = "http://proxy:3128",
                          .no_proxy = "local",
                          .auth_file = "/auth.json"};

@@ -60,6 +60,69 @@ TEST_CASE("a tag is resolved over nested indexes to the manifest of a platform")
   });
 }
 
+TEST_CASE("a blob that comes late is asked for a second time where hedging is on, for readers only") {
+  struct Case {
+    bool hedge;
+    runtime::Lane lane;
+    size_t asked;
+  };
+  for (const Case& each : {Case{true, runtime::Lane::kDemand, 22}, Case{true, runtime::Lane::kBackground, 21},
+                           Case{false, runtime::Lane::kDemand, 21}}) {
+    test::RunOnSimulator(
+        [&each](TestEnv& env) -> Task<void> {
+          FakeRegistry registry;
+          const Digest digest = registry.PutBlob("0123456789");
+          size_t asked = 0;
+          RegistryWorld world(env, [&](const http::ClientRequest& request) {
+            test::ScriptedAnswer answer = registry.Serve(request);
+            answer.delay = ++asked == 21 ? std::chrono::seconds(20) : std::chrono::milliseconds(10);
+            return answer;
+          });
+          Endpoint endpoint = EndpointAt(kServer);
+          endpoint.hedge = each.hedge;
+          Repository repository(world.Services(), TestImage(), world.Options({endpoint}));
+          std::string bytes(4, ' ');
+          const MutableBytes dst = std::as_writable_bytes(std::span(bytes));
+          for (int i = 0; i < 20; ++i) co_await repository.ReadBlob(digest, std::nullopt, 0, dst, each.lane);
+          const TimePoint start = env.engine().Now();
+          co_await repository.ReadBlob(digest, std::nullopt, 3, dst, each.lane);
+          CHECK(bytes == "3456");
+          CHECK(asked == each.asked);
+          const bool quick = env.engine().Now() - start < std::chrono::seconds(1);
+          CHECK(quick == (each.asked == 22));
+        },
+        4);
+  }
+}
+
+TEST_CASE("a late answer that fails leaves the second one the word") {
+  test::RunOnSimulator(
+      [](TestEnv& env) -> Task<void> {
+        FakeRegistry registry;
+        const Digest digest = registry.PutBlob("0123456789");
+        size_t asked = 0;
+        RegistryWorld world(env, [&](const http::ClientRequest& request) {
+          ++asked;
+          test::ScriptedAnswer answer = asked == 21 ? test::Answer(503) : registry.Serve(request);
+          // The 503 comes when the second request is under way, and before its answer.
+          answer.delay = asked == 21   ? std::chrono::milliseconds(1000)
+                         : asked == 22 ? std::chrono::milliseconds(2000)
+                                       : std::chrono::milliseconds(10);
+          return answer;
+        });
+        Endpoint endpoint = EndpointAt(kServer);
+        endpoint.hedge = true;
+        Repository repository(world.Services(), TestImage(), world.Options({endpoint}));
+        std::string bytes(4, ' ');
+        const MutableBytes dst = std::as_writable_bytes(std::span(bytes));
+        for (int i = 0; i < 20; ++i) co_await repository.ReadBlob(digest, std::nullopt, 0, dst);
+        co_await repository.ReadBlob(digest, std::nullopt, 3, dst);
+        CHECK(bytes == "3456");
+        CHECK(asked == 22);
+      },
+      4);
+}
+
 TEST_CASE("small blobs are read whole and large ones by ranges, both checked") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
     FakeRegistry registry;
