@@ -71,6 +71,15 @@ def test_only_what_has_changed_is_sent(world):
     world.expect_whole()
 
 
+def test_a_layer_of_the_same_size_is_not_taken_for_the_one_before(world):
+    world.convert(world.source(BASE))
+    before = world.layers()[0]
+    _, sent = world.convert(world.source(OTHER))
+    after = world.layers()[0]
+    assert sent >= after["size"] == before["size"] and after["digest"] != before["digest"]
+    world.expect_whole()
+
+
 def test_a_layer_that_has_grown_is_sent(world):
     world.convert(world.source(BASE))
     grown = layers.archive(lambda t: (t.add("base", data=layers.content("base", 20 << 20)), t.add("more", data=layers.content("more", 9 << 20))))
