@@ -31,6 +31,8 @@ class BlobFile {
   // Fills all of `dst` with the stored bytes from `offset`; waits for the disk.  Any thread.  False: it cannot, and
   // BlobSource::ReadAt will say why.
   virtual bool TryRead(uint64_t offset, MutableBytes dst) const noexcept = 0;
+  // What hangs as a whole when it hangs; any number that tells file systems apart.
+  virtual uint64_t file_system() const noexcept = 0;
 };
 
 // One blob at one backend.  Owned and used by one shard.
@@ -48,8 +50,10 @@ class BlobSource {
   // source outlives the stream.  As many at once as the caller likes.
   virtual std::unique_ptr<BlobStream> OpenStream(uint64_t offset, uint64_t length, runtime::Lane lane) = 0;
 
-  // For reading without an engine.  Null: the source is no file, or has not been read yet.
+  // For reading without an engine.  Null: the source is no file, or is not open.
   virtual std::shared_ptr<const BlobFile> file() const noexcept { return nullptr; }
+  // Opens file(), if the source is one and it is not open.  Throws as ReadAt.
+  virtual runtime::Task<void> OpenFile() { co_return; }
 
   // Answers come over a network: a round trip is worth hiding even before the first one was measured.
   virtual bool is_remote() const noexcept { return false; }

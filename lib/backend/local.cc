@@ -3,13 +3,15 @@
 
 #include <fcntl.h>  // for O_RDONLY
 #include <fmt/format.h>
-#include <unistd.h>  // for pread
+#include <sys/stat.h>  // for statx
+#include <unistd.h>    // for pread
 
 #include <optional>
 
 #include "backend/read_stream.h"
 #include "base/error.h"
 #include "runtime/file.h"
+#include "runtime/semaphore.h"
 
 namespace sluice::backend {
 
@@ -18,11 +20,19 @@ using runtime::Task;
 
 namespace {
 
+// Without asking a server for anything, which may hang.  0: not known.
+uint64_t FileSystemOf(int fd) noexcept {
+  struct statx info {};
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &info) != 0) return 0;
+  return uint64_t{info.stx_dev_major} << 32 | info.stx_dev_minor;
+}
+
 // One that is open.
 class LocalFile final : public BlobFile {
  public:
   // `real`: not one of the simulator.
-  LocalFile(File opened, bool real) noexcept : file(std::move(opened)), real_(real) {}
+  LocalFile(File opened, bool real) noexcept
+      : file(std::move(opened)), real_(real), file_system_(real ? FileSystemOf(file.fd()) : 0) {}
 
   bool TryRead(uint64_t offset, MutableBytes dst) const noexcept override {
     if (!real_) return false;
@@ -30,10 +40,13 @@ class LocalFile final : public BlobFile {
     return got == static_cast<int64_t>(dst.size());
   }
 
+  uint64_t file_system() const noexcept override { return file_system_; }
+
   File file;
 
  private:
   const bool real_;
+  const uint64_t file_system_;
 };
 
 class LocalSource final : public BlobSource {
@@ -58,6 +71,11 @@ class LocalSource final : public BlobSource {
   }
 
   std::shared_ptr<const BlobFile> file() const noexcept override { return open_; }
+  Task<void> OpenFile() override {
+    // One after the other: should the directory hang, each would hold a thread of the kernel.
+    const runtime::Permit alone = co_await opening_.Acquire(1);
+    if (open_ == nullptr) co_await Open();
+  }
   void Distrust() noexcept override { open_ = nullptr; }
 
   std::string Describe() const override {
@@ -84,6 +102,7 @@ class LocalSource final : public BlobSource {
   const std::vector<std::string> directories_;
   const std::string name_;
   std::shared_ptr<LocalFile> open_;  // null: to be opened
+  runtime::Semaphore opening_{1};
 };
 
 }  // namespace

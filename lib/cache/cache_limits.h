@@ -70,7 +70,11 @@ struct CacheLimits {
   ReadAheadLimits read_ahead;
   StreamLimits stream;
   PromptLimits prompts;
-  uint32_t background_flights = 2;     // per blob, when its source is near
+  uint32_t background_flights = 2;  // per blob, when its source is near
+  // What files of one file system keep busy where threads read them, which nothing can end: if it hangs, others go on
+  // with the rest.  The memory of the former is at most half of demand_buffers.
+  uint32_t file_reads = 8;
+  uint32_t file_reads_ahead = 4;
   uint64_t inline_bytes = 256 * kKiB;  // plain bytes that the shard decompresses itself; more goes to a CPU worker
   uint32_t refetches = 2;  // of a chunk whose bytes are wrong, straight from the backend, before a reader gets an error
   uint64_t demand_step = 8 * kMiB;                   // plain bytes of one demand that are fetched at once

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cache/cache_limits.h"
+#include "cache/file_shares.h"
 #include "codec/chunk_codec.h"
 #include "runtime/buffer_pool.h"
 #include "runtime/engine.h"
@@ -32,7 +33,8 @@ struct CacheShard {
         demand_buffers(the_limits.demand_buffers),
         background_buffers(the_limits.background_buffers),
         ahead_bytes(the_engine, the_limits.ahead_bytes_per_second, the_limits.ahead_bytes_per_second + 1),
-        ahead_requests(the_engine, the_limits.ahead_requests_per_second, the_limits.ahead_requests_per_second + 1) {}
+        ahead_requests(the_engine, the_limits.ahead_requests_per_second, the_limits.ahead_requests_per_second + 1),
+        file_shares(the_limits) {}
 
   runtime::Engine& engine;
   runtime::Offload& offload;
@@ -41,6 +43,7 @@ struct CacheShard {
   runtime::BufferPool background_buffers;
   runtime::TokenBucket ahead_bytes;
   runtime::TokenBucket ahead_requests;
+  FileShares file_shares;
   DecoderPool decoders;
 };
 

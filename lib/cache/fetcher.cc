@@ -16,6 +16,7 @@ using Failures = std::vector<ChunkFailure>;
 
 struct Fetcher::Flight {
   FetchOrder order;
+  runtime::Permit file_share;
   runtime::Buffer memory;     // for both forms of a piece
   std::vector<bool> written;  // by position - run.first
 };
@@ -74,7 +75,7 @@ uint64_t Fetcher::MemoryFor(const FetchOrder& order) const {
 
 Task<Failures> Fetcher::Fetch(FetchOrder order, runtime::Buffer memory) {
   const ChunkSpan run = order.run;
-  Flight flight{order, std::move(memory), std::vector<bool>(run.size())};
+  Flight flight{order, {}, std::move(memory), std::vector<bool>(run.size())};
   std::optional<Error> error;
   try {
     co_return co_await WithTimeout(shard_.engine, shard_.limits.fetch_timeout, FetchAll(flight));
@@ -90,7 +91,24 @@ Task<Failures> Fetcher::Fetch(FetchOrder order, runtime::Buffer memory) {
   co_return failures;
 }
 
+// Before the memory: what hangs while a file is being opened holds none.
+Task<runtime::Permit> Fetcher::TakeFileShare(const Flight& flight) {
+  const auto source = sources_.Current();
+  if (source == nullptr || data_->writers() == nullptr) co_return runtime::Permit();
+  try {
+    co_await source->OpenFile();
+  } catch (const Error& e) {
+    if (e.code() == Errc::kStopped) throw;
+    // Reading it will say the same.
+  }
+  const auto file = source->file();
+  if (file == nullptr) co_return runtime::Permit();
+  const Lane lane = LaneOf(flight, flight.order.run);
+  co_return co_await shard_.file_shares.Take(file->file_system(), lane, MemoryFor(flight.order));
+}
+
 Task<Failures> Fetcher::FetchAll(Flight& flight) {
+  flight.file_share = co_await TakeFileShare(flight);
   // One buffer for both forms: a flight that waits for memory holds none.
   if (flight.memory.size() == 0) flight.memory = co_await shard_.demand_buffers.Take(MemoryFor(flight.order));
   Failures failures = co_await FetchOnce(flight, flight.order.run);

@@ -31,6 +31,8 @@ struct FakeBackend {
   int distrusted = 0;
   bool is_file = false;  // can be read by other threads; these reads do not wait for `open`
   std::atomic<int> file_reads = 0;
+  std::atomic<bool> file_hangs = false;  // reads by other threads do not end before it is false again
+  uint64_t file_system = 1;
 
   // Of streams only.
   std::vector<ByteRange> streams;    // those of `reads` that are streams
@@ -55,11 +57,13 @@ class FakeFile final : public backend::BlobFile {
 
   bool TryRead(uint64_t offset, MutableBytes dst) const noexcept override {
     ++backend_.file_reads;
+    backend_.file_hangs.wait(true);
     const ByteRange range{offset, dst.size()};
     if (backend_.missing || range.end() > backend_.stored.size()) return false;
     backend_.Copy(range, dst);
     return true;
   }
+  uint64_t file_system() const noexcept override { return backend_.file_system; }
 
  private:
   FakeBackend& backend_;

@@ -2,6 +2,7 @@
 // From a source that is a file into data that threads write: one thread does it all, or the shard as ever.
 #include "cache/blob_cache.h"
 #include "cache_fixture.h"
+#include "runtime/combine.h"
 
 namespace sluice::cache {
 namespace {
@@ -41,13 +42,14 @@ class WaitingData final : public DataFile {
   const std::string name_ = "memory";
 };
 
-struct Rig {
-  explicit Rig(TestEnv& env)
+// A blob in a file of its own.
+struct File {
+  File(TestEnv& env, CacheShard& shard, runtime::Offload& threads, uint64_t file_system = 1)
       : fixture(env, {.chunks = 12, .max_size = 20000}),
         bytes(fixture.layout->plain_size()),
-        shard(env.engine(), threads, testing::NearLimits()),
         cache(shard, fixture.layout, "memory", std::nullopt, ChunkMap(fixture.layout->all().size())) {
     fixture.backend.is_file = true;
+    fixture.backend.file_system = file_system;
     auto made = std::make_unique<WaitingData>(threads, bytes);
     data = made.get();
     cache.AttachData(std::move(made));
@@ -65,10 +67,19 @@ struct Rig {
 
   CacheFixture fixture;
   std::vector<std::byte> bytes;
-  runtime::Offload threads{2};
-  CacheShard shard;
   BlobCache cache;
   WaitingData* data;  // until the cache is closed
+};
+
+struct Machine {
+  explicit Machine(TestEnv& env, const CacheLimits& limits = testing::NearLimits(), size_t count = 2)
+      : threads(count), shard(env.engine(), threads, limits) {}
+  runtime::Offload threads;
+  CacheShard shard;
+};
+
+struct Rig : Machine, File {
+  explicit Rig(TestEnv& env) : Machine(env), File(env, Machine::shard, Machine::threads) {}
 };
 
 TEST_CASE("one thread reads, decompresses, verifies and writes a run") {
@@ -104,6 +115,42 @@ TEST_CASE("what one thread cannot do is done step by step, and then it is known 
     co_await testing::ExpectError(Errc::kNotFound, rig.cache.Ensure(rig.fixture.Plain(8)));
     CHECK(rig.cache.stats().errors == 1);
     co_await rig.cache.Close();
+  });
+}
+
+// Waits for its chunk until it is told that there is none.
+Task<void> ExpectTimeout(File& file, uint32_t position) {
+  co_await testing::ExpectError(Errc::kTimeout, file.cache.Ensure(file.fixture.Plain(position)));
+}
+
+TEST_CASE("a file system that hangs leaves threads and memory to the others, and its readers hear of it") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    if (env.engine().simulated()) co_return;  // it has no threads that could hang
+    CacheLimits limits = testing::NearLimits();
+    limits.file_reads = 2;
+    limits.fetch_timeout = std::chrono::seconds(1);
+    Machine machine(env, limits, 3);
+    File dead(env, machine.shard, machine.threads, 1);
+    File also_dead(env, machine.shard, machine.threads, 1);
+    File alive(env, machine.shard, machine.threads, 2);
+    dead.fixture.backend.file_hangs = true;
+    also_dead.fixture.backend.file_hangs = true;
+    std::vector<Task<void>> readers;
+    for (uint32_t position = 0; position < 8; position += 2) {
+      readers.push_back(ExpectTimeout(dead, position));
+      readers.push_back(ExpectTimeout(also_dead, position));
+    }
+    readers.push_back(alive.ExpectChunk(3));
+    co_await runtime::WhenAll(std::move(readers));
+    CHECK(dead.fixture.backend.file_reads + also_dead.fixture.backend.file_reads == 2);
+    co_await alive.ExpectChunk(7);
+    for (File* file : {&dead, &also_dead}) {
+      file->fixture.backend.file_hangs = false;
+      file->fixture.backend.file_hangs.notify_all();
+    }
+    // It is back.
+    co_await also_dead.ExpectChunk(11);
+    for (File* file : {&dead, &also_dead, &alive}) co_await file->cache.Close();
   });
 }
 
