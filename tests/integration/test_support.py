@@ -7,6 +7,7 @@ import pytest
 
 from support import tree
 from support.programs import PYTHON, SUPPORT, run
+from vm import guest
 
 
 @pytest.fixture
@@ -58,3 +59,9 @@ def test_readers_see_one_wrong_byte(folder, work):
         file.seek(-1, os.SEEK_CUR)
         file.write(bytes([byte ^ 1]))
     assert "'one'" in run(command, expect=1).stdout
+
+
+@pytest.mark.parametrize("end, fault", [("exec sleep 600", "no end within 5 s"), ("exit 0", "the guest stopped before its tests had ended")])
+def test_guest_that_hangs_or_stops_too_early_has_failed_and_leaves_its_console(end, fault, work):
+    outcome = guest.watch(["sh", "-c", f"echo first; echo last; {end}"], work, lambda line: None, deadline_s=5)
+    assert (outcome.fault, outcome.passed, outcome.console) == (fault, False, "first\nlast")

@@ -84,8 +84,7 @@ def boot(kernel, names, images, *, select="", echo=None):
         environment = {"SLUICE_BUILD": BUILD, "SLUICE_PATIENCE": PATIENCE, "SLUICE_TEST_DIR": "/run/disk",
                        "SLUICE_VM_IMAGES": images, "SLUICE_VM_SELECT": select, "SLUICE_VM_TESTS": shlex.join(str(_file(name)) for name in names)}
         (results / "environment").write_text("".join(f"{key}={shlex.quote(str(value))}\n" for key, value in environment.items()))
-        console, timed_out = _console(_qemu(kernel, disk, results), echo or (lambda line: None))
-        return _outcome(results, console, timed_out)
+        return watch(_qemu(kernel, disk, results), results, echo or (lambda line: None))
 
 
 def _die_with_parent():
@@ -93,8 +92,8 @@ def _die_with_parent():
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _console(command, echo):
-    """Returns what the guest printed, and whether it had to be ended."""
+def watch(command, results, echo, deadline_s=DEADLINE_S):
+    """Runs a guest that leaves its report in the folder `results`; ends it after `deadline_s`."""
     lines = []
     timed_out = threading.Event()
     with subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -104,7 +103,7 @@ def _console(command, echo):
             timed_out.set()
             qemu.kill()
 
-        timer = threading.Timer(DEADLINE_S, end)
+        timer = threading.Timer(deadline_s, end)
         timer.start()
         try:
             for line in qemu.stdout:
@@ -113,13 +112,10 @@ def _console(command, echo):
         finally:
             timer.cancel()
             qemu.kill()
-    return "\n".join(lines), timed_out.is_set()
-
-
-def _outcome(results, console, timed_out):
+    console = "\n".join(lines)
     report, status = results / "report.xml", results / "exit"
-    if timed_out:
-        fault = f"no end within {DEADLINE_S} s"
+    if timed_out.is_set():
+        fault = f"no end within {deadline_s} s"
     elif not status.exists() or not report.exists():
         fault = "the guest stopped before its tests had ended"
     else:
