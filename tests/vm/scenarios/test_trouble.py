@@ -2,16 +2,22 @@
 """Bad blobs and dying daemons."""
 import hashlib
 import os
+import re
 import shutil
 import signal
+import time
 
-from serving import read, umount
+import pytest
+
+from serving import ANSWER_WITHIN_S, read, umount
 from support import rafs
 from support.converted import Converted
-from support.programs import PATIENCE, drop_caches, wait_until
+from support.daemon import scan
+from support.programs import PATIENCE, drop_caches, run, wait_until
 
 KILLS = 3
 READERS = 4
+SMALL = 8 << 20  # bytes, less than the image `plain`
 
 
 def private_copy(converted, folder):
@@ -54,6 +60,42 @@ def test_flipped_bit_fails_the_readers_of_its_chunk_only(daemon, image, work):
     mountpoint = daemon.attach(daemon.bind(copy, "plain"))
     assert "Errno 5" in read(mountpoint / "upper/f20")
     daemon.expect_tree(mountpoint, source, unreadable={"upper/f20"})
+
+
+@pytest.fixture
+def small_disk(work):
+    """The mountpoint of an ext4 whose disk fails when a few MB are written, because it lies in a folder without room."""
+    folder, mountpoint = work / "folder", work / "disk"
+    folder.mkdir()
+    mountpoint.mkdir()
+    run(["mount", "-t", "tmpfs", "-o", f"size={SMALL}", "none", folder])
+    image = folder / "disk"
+    image.touch()
+    os.truncate(image, 256 << 20)
+    run(["mke2fs", "-q", "-t", "ext4", "-J", "size=4", "-E", "lazy_itable_init=1,lazy_journal_init=1", image])
+    # Not `mount -o loop`: while that has the device open for writing, newer kernels do not mount it.
+    device = run(["losetup", "--find", "--show", image]).stdout.strip()
+    run(["mount", device, mountpoint])
+    yield mountpoint
+    umount(mountpoint)
+    run(["losetup", "--detach", device])
+    umount(folder)
+
+
+def test_failing_disk_of_the_cache_fails_readers_and_is_told_once(small_disk, start_daemon, image, work):
+    converted = image("plain")[1]
+    config = work / "config.toml"
+    config.write_text(f"[cachefiles]\ndir = \"{small_disk}/cache\"\n")
+    daemon = start_daemon("--config", config)
+    mountpoint = daemon.attach(daemon.bind(converted, "plain"))
+    begin = time.monotonic()
+    files = [entry for entry in scan(mountpoint).values() if entry["kind"] == "file"]
+    assert time.monotonic() - begin < ANSWER_WITHIN_S * PATIENCE, "no error takes as long as a fetch that is tried again"
+    errors = [entry["error"] for entry in files if "error" in entry]
+    assert 0 < len(errors) < len(files) and set(errors) == {"EIO"}
+    trouble = daemon.status()["cache_error"]
+    assert re.fullmatch(f"the disk of the cache '{small_disk}/cache' takes nothing: (No space left on device|Input/output error|Read-only file system)", trouble)
+    assert daemon.log().count(trouble) == 1
 
 
 def kill_worker(daemon, pid):
