@@ -92,14 +92,18 @@ class Interruptible final : public convert::ConvertObserver {
     next_.OnLayer(index, count, layer);
   }
   void OnProgress(uint64_t entries, uint64_t file_bytes) override {
-    signals_.Check();
+    if (++steps_ % kStepsBetweenLooks == 0) signals_.Check();
     next_.OnProgress(entries, file_bytes);
   }
   void OnLayerDone(const convert::LayerReport& layer) override { next_.OnLayerDone(layer); }
 
  private:
+  // A look is a system call, a step mostly a small file.
+  static constexpr uint64_t kStepsBetweenLooks = 16;
+
   convert::ConvertObserver& next_;
   const SignalHold& signals_;
+  uint64_t steps_ = 0;
 };
 
 nlohmann::json ToJson(const oci::Descriptor& descriptor) {
