@@ -13,9 +13,12 @@ IMAGES = {
     "odd": ("odd",),
     "slim": ("slim",),
     "plain": ("plain", "--digester", "sha256"),  # which chunk a file became can be found
+    "usual": ("plain",),                         # default settings
     "fine": ("plain", "--chunk-size", "4K"),     # every page is a question
     "twin": ("twin", "--digester", "sha256"),    # shares a layer with `plain`
 }
+
+RESPONDER_SERVES = ("usual", "fine")
 
 
 def prepare(folder):
@@ -27,14 +30,15 @@ def prepare(folder):
         converted.convert(source.reference, folder / name, *options)
         entries[name] = {"source": str(source.path), "converted": str(folder / name)}
     (folder / LIST).write_text(json.dumps(entries))
-    unpack_objects(converted.Converted(folder / "fine"), folder / "objects")
+    for name in RESPONDER_SERVES:
+        unpack_objects(converted.Converted(folder / name), folder / "objects" / name)
     with Registry(folder / "registry") as registry:
         registry.push(converted.Converted(folder / "plain").reference, "plain")
 
 
 def unpack_objects(image, folder):
     """Writes what the kernel reads of an image as plain files: `bootstrap`, and each blob's chunks at their plain offsets."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     bootstrap = image.bootstrap()
     (folder / "bootstrap").write_bytes(bootstrap)
     for blob in image.blobs():

@@ -63,7 +63,7 @@ def image():
 
 @pytest.fixture(scope="session")
 def objects():
-    """Folder with what the kernel reads of the image `fine`, as plain files."""
+    """Folder with what the kernel reads of some images, as plain files: a folder for each."""
     return IMAGES / "objects"
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cost of a miss: Sluice beside a program that does nothing but copy, with the same image in the same guest.
+"""The cost of a miss: Sluice beside a program that does nothing but copy, with the same images in the same guest.
 
-Both serve the image again and again under new names, so that the kernel has nothing of it.  They take turns, because the
+Both serve the images again and again under new names, so that the kernel has nothing of it.  They take turns, because the
 machine below has other things to do: what counts is the median of the ratios of neighbouring rounds.  The goal is 0.8 of
 the responder's READs per second (docs/benchmarks.md); what is asserted is what also a machine with other work to do reaches."""
 import contextlib
@@ -77,13 +77,14 @@ def take(steps, pages):
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """How an image is read."""
+    """How which image is read."""
+    image: str
     steps: object
     readers: int
     fewer: bool   # reading ahead saves questions
 
     def __str__(self):
-        return f"{self.steps.__name__}-{self.readers}"
+        return f"{self.image}-{self.steps.__name__}-{self.readers}"
 
     def measure(self, mountpoint, source, count_reads):
         drop_caches()
@@ -106,16 +107,16 @@ class Way:
             return Measured(count_reads() - reads, sum(pages), seconds)
 
 
-WAYS = [Way(at_random, 1, False), Way(in_order, 1, True), Way(at_random, READERS, False), Way(in_order, READERS, True)]
+WAYS = [Way("fine", at_random, 1, False), Way("fine", at_random, READERS, False),
+        Way("fine", in_order, 1, True), Way("fine", in_order, READERS, True),
+        Way("usual", in_order, 1, True), Way("usual", in_order, READERS, True)]
 
 
-def measure_responder(folder, source, objects):
+def measure_responder(folder, image, objects):
     """Yields a measurement for each way."""
     cache, mountpoint, files = folder / "cache", folder / "mnt", folder / "files"
     for made in (cache, mountpoint, files):
         made.mkdir(parents=True)
-    for path in objects.iterdir():
-        (files / path.name).symlink_to(path)
     with subprocess.Popen([RESPONDER, cache, files], stdout=subprocess.PIPE, text=True) as responder:
         def count_reads():
             responder.send_signal(signal.SIGHUP)
@@ -124,19 +125,23 @@ def measure_responder(folder, source, objects):
         try:
             assert responder.stdout.readline() == "ready\n"
             for way in WAYS:
-                (files / str(way)).symlink_to(objects / "bootstrap")
+                for path in (objects / way.image).iterdir():
+                    served = files / (str(way) if path.name == "bootstrap" else path.name)
+                    served.unlink(missing_ok=True)
+                    served.symlink_to(path)
                 run(["mount", "-t", "erofs", "none", "-o", f"fsid={way}", mountpoint])
-                yield way.measure(mountpoint, source, count_reads)
+                yield way.measure(mountpoint, image(way.image)[0], count_reads)
                 umount(mountpoint)
         finally:
             responder.terminate()
 
 
-def measure_sluice(folder, source, converted):
+def measure_sluice(folder, image):
     """Yields a measurement for each way."""
     folder.mkdir()
     with Door(folder) as daemon:
         for way in WAYS:
+            source, converted = image(way.image)
             mountpoint = daemon.attach(daemon.bind(converted, str(way)), str(way))
             yield way.measure(mountpoint, source, lambda: daemon.counters()["events"])
             umount(mountpoint)
@@ -145,13 +150,12 @@ def measure_sluice(folder, source, converted):
 @pytest.fixture(scope="module")
 def rounds(image, objects):
     """Returns pairs of measurements by way: (responder, Sluice)."""
-    source, converted = image("fine")
     results = {way: [] for way in WAYS}
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory(dir=os.environ["SLUICE_TEST_DIR"]) as name:
             work = pathlib.Path(name)
-            theirs = list(measure_responder(work / "responder", source, objects))
-            ours = list(measure_sluice(work / "sluice", source, converted))
+            theirs = list(measure_responder(work / "responder", image, objects))
+            ours = list(measure_sluice(work / "sluice", image))
         for way, *pair in zip(WAYS, theirs, ours):
             results[way].append(pair)
     return results
