@@ -16,6 +16,7 @@ C_LIBRARIES = {
     "zstd": r"zstd(_errors)?\.h",
     "lz4": r"lz4(hc)?\.h",
     "zlib": r"zlib\.h",
+    "libdeflate": r"libdeflate\.h",
     "liburing": r"liburing\.h",
     "libcurl": r"curl/.*",
     "http_parser": r"http_parser\.h",

@@ -10,7 +10,6 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "codec/gzip_encoder.h"
 
 namespace sluice::codec {
 namespace {
@@ -69,23 +68,22 @@ std::unique_ptr<FrameDecoder> MakeGzipFrameDecoder(std::string what) {
   return std::make_unique<GzipFrameDecoder>(std::move(what));
 }
 
-struct GzipEncoder::State {
+struct ZlibEncoder::State {
   z_stream stream{};
   gz_header header{};
   std::array<std::byte, 64 * 1024> output;
 };
 
-GzipEncoder::GzipEncoder(ByteSink& stored, int level) : stored_(stored), state_(std::make_unique<State>()) {
-  if (level < 1 || level > 9) Throw(Errc::kInvalidArgument, "gzip has no compression level {}", level);
+ZlibEncoder::ZlibEncoder(ByteSink& stored, int level) : stored_(stored), state_(std::make_unique<State>()) {
   SLUICE_CHECK(deflateInit2(&state_->stream, level, Z_DEFLATED, kGzipWindowBits, kMemLevel, Z_DEFAULT_STRATEGY) == Z_OK,
                "zlib makes an encoder");
   state_->header.os = kSystemUnknown;
   SLUICE_CHECK(deflateSetHeader(&state_->stream, &state_->header) == Z_OK, "zlib takes a gzip header");
 }
 
-GzipEncoder::~GzipEncoder() { deflateEnd(&state_->stream); }
+ZlibEncoder::~ZlibEncoder() { deflateEnd(&state_->stream); }
 
-void GzipEncoder::Write(ConstBytes plain) {
+void ZlibEncoder::Write(ConstBytes plain) {
   while (!plain.empty()) {
     const ConstBytes part = plain.first(Clamp(plain.size()));
     Deflate(part, false);
@@ -93,9 +91,9 @@ void GzipEncoder::Write(ConstBytes plain) {
   }
 }
 
-void GzipEncoder::Finish() { Deflate({}, true); }
+void ZlibEncoder::Finish() { Deflate({}, true); }
 
-void GzipEncoder::Deflate(ConstBytes plain, bool finish) {
+void ZlibEncoder::Deflate(ConstBytes plain, bool finish) {
   z_stream& stream = state_->stream;
   stream.next_in = Input(plain);
   stream.avail_in = static_cast<uInt>(plain.size());

@@ -14,8 +14,7 @@
 namespace sluice::convert {
 namespace {
 
-// Of a bootstrap of 2 MB, level 5 makes 750 KB in half the time in which level 6 makes 736 KB; 9 takes 20 times as long
-// for 731 KB.
+// Of a bootstrap of 2 MB, level 5 makes 751 KB in 20 ms, 6 makes 742 KB in 30 ms, 9 makes 731 KB in 120 ms.
 constexpr int kGzipLevel = 5;
 
 // Passes bytes on and digests them.

@@ -165,6 +165,19 @@ TEST_CASE("a zstd frame that asks for a window above 128 MiB is refused") {
   CHECK(Decode(fits).empty());
 }
 
+TEST_CASE("gzip files that are too large to be kept are one member, too, whatever the pieces were") {
+  const std::string plain = Sample(GzipEncoder::kMostAtOnce + 1);
+  const std::string whole = Gzip(plain, 1);
+  CHECK((Decode(whole) == plain));
+  MemorySink sink;
+  GzipEncoder encoder(sink, 1);
+  for (size_t at = 0; at < plain.size(); at += 999'999)
+    encoder.Write(AsBytes(std::string_view(plain).substr(at, 999'999)));
+  encoder.Finish();
+  CHECK((sink.text == whole));
+  CHECK(Gzip(plain.substr(1), 1).substr(0, 8) == whole.substr(0, 8));
+}
+
 TEST_CASE("gzip output depends on the input and the level only") {
   const std::string plain = Sample(200'000);
   const std::string whole = Gzip(plain);
@@ -176,6 +189,8 @@ TEST_CASE("gzip output depends on the input and the level only") {
   // RFC 1952 section 2.3: no flags, time 0, system unknown.
   CHECK(whole.substr(0, 8) == std::string("\x1f\x8b\x08\0\0\0\0\0", 8));
   CHECK(whole[9] == '\xff');
+  for (int level = 1; level <= 9; ++level) CHECK((Decode(Gzip(plain, level)) == plain));
+  CHECK(Decode(Gzip("")).empty());
   CHECK_THROWS_AS(GzipEncoder(sink, 0), Error);
   CHECK_THROWS_AS(GzipEncoder(sink, 10), Error);
 }
