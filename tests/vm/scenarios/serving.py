@@ -74,12 +74,23 @@ class Door(Sluiced):
     def expect_tree(self, mountpoint, source, *, unreadable=frozenset()):
         """Fails unless the tree is the source's, with EIO for all `unreadable` paths and for no others."""
         actual = scan(mountpoint)
-        assert {path for path, entry in actual.items() if "error" in entry} == set(unreadable), self.log()
-        for path in unreadable:
-            assert actual[path]["error"] == "EIO"
-            actual[path] = source.tree[path]
-        differences = tree.compare(source.tree, actual, ignore={(path, "id") for path in unreadable})
-        assert not differences, "\n".join(differences[:20])
+        assert failed(actual) == set(unreadable), self.log()
+        expect_eio_or_right(actual, source)
+
+
+def failed(tree_seen):
+    """The paths of what could not be read."""
+    return {path for path, entry in tree_seen.items() if "error" in entry}
+
+
+def expect_eio_or_right(tree_seen, source):
+    """Fails unless what could be read is the source's and the rest gave EIO."""
+    unreadable = failed(tree_seen)
+    for path in unreadable:
+        assert tree_seen[path]["error"] == "EIO"
+    known = {**tree_seen, **{path: source.tree[path] for path in unreadable}}
+    differences = tree.compare(source.tree, known, ignore={(path, "id") for path in unreadable})
+    assert not differences, "\n".join(differences[:20])
 
 
 def umount(mountpoint):
