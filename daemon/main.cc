@@ -55,5 +55,8 @@ int main(int argc, char** argv) {
   } catch (const sluice::Error& error) {
     log.Error("{}", error.message());
     return error.code() == sluice::Errc::kInvalidArgument ? kExitUsage : kExitFailure;
+  } catch (const std::exception& error) {
+    log.Error("{}", error.what());
+    return kExitFailure;
   }
 }

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <system_error>
 
 #include "base/error.h"
 #include "runtime/file.h"
@@ -130,8 +131,10 @@ class KernelDevice final : public Device {
 }  // namespace
 
 UniqueFd OpenDevice(const CacheSettings& settings) {
-  std::filesystem::create_directories(settings.directory);
-  std::filesystem::permissions(settings.directory, std::filesystem::perms::owner_all);
+  std::error_code failure;
+  std::filesystem::create_directories(settings.directory, failure);
+  if (!failure) std::filesystem::permissions(settings.directory, std::filesystem::perms::owner_all, failure);
+  if (failure) ThrowErrno(failure.value(), "cannot prepare the cache directory '{}'", settings.directory);
   UniqueFd device = OpenDevicePath();
   Configure(device, "dir " + settings.directory);
   Configure(device, "tag " + settings.tag);
