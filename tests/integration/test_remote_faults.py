@@ -39,7 +39,7 @@ BLOBS, MANIFESTS = "/blobs/", "/manifests/"
 FATAL = {
     "drop": fault_server.Drop(),
     "reset": fault_server.Reset(),
-    "truncate": fault_server.Truncate(),
+    "truncate": fault_server.Truncate(most=64),
     "shorten": fault_server.Shorten(),
     "lengthen": fault_server.Lengthen(),
     "flip-bits": fault_server.FlipBits(),
@@ -50,7 +50,7 @@ FATAL = {
     "403": fault_server.Status(403),
     "404": fault_server.Status(404),
     "slowloris": fault_server.Slowloris(),
-    "stall": fault_server.Stall(),
+    "stall": fault_server.Stall(most=64),
     "redirect-loop": fault_server.RedirectLoop(),
     "whole-body": fault_server.WholeBody(),
     "wrong-range": fault_server.WrongRange(),

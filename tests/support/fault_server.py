@@ -7,6 +7,7 @@ import pathlib
 import re
 import socket
 import struct
+import sys
 import threading
 import urllib.parse
 
@@ -73,11 +74,15 @@ class Reset(Fault):
 
 
 class Truncate(Fault):
-    """Announces the whole body and closes the connection behind half of it."""
+    """Announces the whole body and closes the connection behind half of it, or behind `most` bytes if that is less: what a reader
+    waits for may be a small part of what comes."""
+
+    def __init__(self, most=sys.maxsize):
+        self.most = most
 
     def send(self, handler, answer):
         self.send_head(handler, answer, len(answer.body))
-        handler.wfile.write(answer.body[:len(answer.body) // 2])
+        handler.wfile.write(answer.body[:min(len(answer.body) // 2, self.most)])
         handler.close_connection = True
 
 
@@ -138,11 +143,14 @@ class Slowloris(Fault):
 
 
 class Stall(Fault):
-    """Half of the body, then nothing more on an open connection."""
+    """As much of the body as Truncate sends, then nothing more on an open connection."""
+
+    def __init__(self, most=sys.maxsize):
+        self.most = most
 
     def send(self, handler, answer):
         self.send_head(handler, answer, len(answer.body))
-        handler.wfile.write(answer.body[:len(answer.body) // 2])
+        handler.wfile.write(answer.body[:min(len(answer.body) // 2, self.most)])
         handler.wait_for_hangup()
 
 
