@@ -38,7 +38,7 @@ BLOBS, MANIFESTS = "/blobs/", "/manifests/"
 # What a server may do all the time, and what no reader gets anything from.
 FATAL = {
     "drop": fault_server.Drop(),
-    "reset": fault_server.Reset(),
+    "reset": fault_server.Reset(most=64),
     "truncate": fault_server.Truncate(most=64),
     "shorten": fault_server.Shorten(),
     "lengthen": fault_server.Lengthen(),

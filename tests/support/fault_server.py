@@ -63,19 +63,9 @@ class Drop(Fault):
         handler.close_connection = True
 
 
-class Reset(Fault):
-    """Resets the connection (RST) behind half of the body."""
-
-    def send(self, handler, answer):
-        self.send_head(handler, answer, len(answer.body))
-        handler.wfile.write(answer.body[:len(answer.body) // 2])
-        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        handler.close_connection = True
-
-
-class Truncate(Fault):
-    """Announces the whole body and closes the connection behind half of it, or behind `most` bytes if that is less: what a reader
-    waits for may be a small part of what comes."""
+class Part(Fault):
+    """Announces the whole body and sends half of it, or `most` bytes if that is less: what a reader waits for may be a small part
+    of what comes."""
 
     def __init__(self, most=sys.maxsize):
         self.most = most
@@ -83,7 +73,32 @@ class Truncate(Fault):
     def send(self, handler, answer):
         self.send_head(handler, answer, len(answer.body))
         handler.wfile.write(answer.body[:min(len(answer.body) // 2, self.most)])
+        self.end(handler)
+
+
+class Reset(Part):
+    """Resets the connection (RST) behind a part of the body."""
+
+    @staticmethod
+    def end(handler):
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         handler.close_connection = True
+
+
+class Truncate(Part):
+    """Closes the connection behind a part of the body."""
+
+    @staticmethod
+    def end(handler):
+        handler.close_connection = True
+
+
+class Stall(Part):
+    """A part of the body, then nothing more on an open connection."""
+
+    @staticmethod
+    def end(handler):
+        handler.wait_for_hangup()
 
 
 class Shorten(Fault):
@@ -140,18 +155,6 @@ class Slowloris(Fault):
             if handler.server.ending.wait(self.interval):
                 break
         handler.close_connection = True
-
-
-class Stall(Fault):
-    """As much of the body as Truncate sends, then nothing more on an open connection."""
-
-    def __init__(self, most=sys.maxsize):
-        self.most = most
-
-    def send(self, handler, answer):
-        self.send_head(handler, answer, len(answer.body))
-        handler.wfile.write(answer.body[:min(len(answer.body) // 2, self.most)])
-        handler.wait_for_hangup()
 
 
 class RedirectLoop(Fault):
