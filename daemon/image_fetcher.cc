@@ -81,12 +81,12 @@ Task<ImageFetcher::Image> ImageFetcher::FetchRemote(oci::RegistryReference refer
 Task<std::vector<std::byte>> ImageFetcher::FetchFrom(oci::RegistryReference reference, RegistrySpec spec,
                                                      Secret credentials) {
   runtime::Scope others(parts_.engine, "shards that get ready for an image");
-  for (size_t i = 1; i < parts_.networks.size(); ++i) {
-    others.Spawn(GetReady(parts_.networks[i], reference, spec, credentials));
-  }
   std::vector<std::byte> bootstrap;
   std::exception_ptr failure;
   try {
+    for (size_t i = 1; i < parts_.networks.size(); ++i) {
+      others.Spawn(GetReady(parts_.networks[i], reference, spec, credentials));
+    }
     const auto repository = co_await network().OpenRepository(reference, spec, credentials);
     bootstrap = co_await FetchBootstrap(*repository, parts_.engine, parts_.computing);
     network().Adopt(spec, credentials, repository);

@@ -171,6 +171,8 @@ Task<void> Network::Prepare(oci::RegistryReference image, RegistrySpec spec, Sec
 }
 
 void Network::Adopt(RegistrySpec spec, Secret credentials, std::shared_ptr<oci::Repository> repository) {
+  // Here, too: a shard may get ready for many images and never open one of their blobs.
+  std::erase_if(places_, [](const auto& place) { return place.expired(); });
   BackendSecrets secrets{.credentials = std::move(credentials), .configuration = Secret()};
   std::erase_if(awaited_, [&](const auto& place) { return place->Is(spec, secrets); });
   if (awaited_.size() == kMostAwaited) awaited_.erase(awaited_.begin());
