@@ -33,9 +33,10 @@ CXX_LIBRARIES = {
 # Headers of the C library and the kernel: everything below these folders, and the flat ones by name.
 SYSTEM = re.compile(
     r"(sys|linux|asm|asm-generic|arpa|net|netinet)/.*"
-    r"|(dirent|endian|errno|fcntl|fnmatch|getopt|grp|limits|mntent|poll|pthread|pwd|sched|signal|spawn|termios|time|unistd)\.h")
+    r"|(dirent|endian|errno|fcntl|fnmatch|getopt|grp|limits|mntent|poll|pthread|pwd|sched|semaphore|signal|spawn|termios|time|unistd)\.h")
 STANDARD = re.compile(r"[a-z_0-9]+")  # C++ headers have no suffix
-THREADS = {"thread", "mutex", "shared_mutex", "condition_variable", "future", "semaphore", "barrier", "latch", "pthread.h"}
+THREADS = {"thread", "mutex", "shared_mutex", "condition_variable", "future", "semaphore", "barrier", "latch", "pthread.h",
+           "semaphore.h"}
 PURE_LAYERS = {"base", "codec", "image"}  # no coroutine, no thread, no loop
 VOCABULARY = {"fmt"}  # every layer may use it
 INTERFACE_ONLY = {(layer, "backend"): "backend/backend.h" for layer in ("cache", "frontend")}

@@ -2,8 +2,10 @@
 #pragma once
 // A fixed number of threads that run what would block or burden an event loop.
 
-#include <condition_variable>
+#include <semaphore.h>
+
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -31,16 +33,28 @@ class Workers {
   bool Remove(const Runnable& work) noexcept;
 
  private:
-  void ThreadMain(const char* name) noexcept;
+  // A thread, and where it waits for work.
+  struct Worker {
+    Worker() noexcept { sem_init(&woken, 0, 0); }
+    ~Worker() { sem_destroy(&woken); }
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    sem_t woken;
+    Runnable* given = nullptr;  // what it was woken for; null: it is to end
+    std::thread thread;
+  };
+
+  void ThreadMain(Worker& worker, const char* name) noexcept;
   void Close() noexcept;
-  Runnable* Next() noexcept;
+  Runnable* Next(Worker& worker) noexcept;
 
   std::mutex mutex_;
-  std::condition_variable changed_;
   IntrusiveList<Runnable> demand_;      // under mutex_
   IntrusiveList<Runnable> background_;  // under mutex_
+  std::vector<Worker*> idle_;           // under mutex_; the last one has slept for the shortest time
   bool closing_ = false;                // under mutex_
-  std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<Worker>> workers_;
 };
 
 }  // namespace sluice::runtime
