@@ -91,24 +91,25 @@ Task<Failures> Fetcher::Fetch(FetchOrder order, runtime::Buffer memory) {
   co_return failures;
 }
 
-// Before the memory: what hangs while a file is being opened holds none.
-Task<runtime::Permit> Fetcher::TakeFileShare(const Flight& flight) {
-  const auto source = sources_.Current();
-  if (source == nullptr || data_->writers() == nullptr) co_return runtime::Permit();
+Task<void> Fetcher::OpenFile(backend::BlobSource& source) {
   try {
-    co_await source->OpenFile();
+    co_await source.OpenFile();
   } catch (const Error& e) {
     if (e.code() == Errc::kStopped) throw;
     // Reading it will say the same.
   }
-  const auto file = source->file();
-  if (file == nullptr) co_return runtime::Permit();
-  const Lane lane = LaneOf(flight, flight.order.run);
-  co_return co_await shard_.file_shares.Take(file->file_system(), lane, MemoryFor(flight.order));
 }
 
 Task<Failures> Fetcher::FetchAll(Flight& flight) {
-  flight.file_share = co_await TakeFileShare(flight);
+  // Before the memory: what hangs while a file is being opened, or waits for a file system, holds none.
+  const auto source = sources_.Current();
+  if (source != nullptr && data_->writers() != nullptr) {
+    if (source->file() == nullptr) co_await OpenFile(*source);
+    if (const auto file = source->file(); file != nullptr) {
+      const Lane lane = LaneOf(flight, flight.order.run);
+      flight.file_share = co_await shard_.file_shares.Take(file->file_system(), lane, MemoryFor(flight.order));
+    }
+  }
   // One buffer for both forms: a flight that waits for memory holds none.
   if (flight.memory.size() == 0) flight.memory = co_await shard_.demand_buffers.Take(MemoryFor(flight.order));
   Failures failures = co_await FetchOnce(flight, flight.order.run);

@@ -69,7 +69,7 @@ class Fetcher {
   struct Flight;
 
   static runtime::Lane LaneOf(const Flight& flight, ChunkSpan chunks) noexcept;
-  runtime::Task<runtime::Permit> TakeFileShare(const Flight& flight);
+  static runtime::Task<void> OpenFile(backend::BlobSource& source);
   runtime::Task<std::vector<ChunkFailure>> FetchAll(Flight& flight);
   runtime::Task<std::vector<ChunkFailure>> FetchOnce(Flight& flight, ChunkSpan run);
   runtime::Task<std::vector<ChunkFailure>> FetchSingly(Flight& flight, std::vector<ChunkFailure> failed);

@@ -5,7 +5,7 @@
 
 namespace sluice::cache {
 
-runtime::Task<runtime::Permit> FileShares::Take(uint64_t file_system, runtime::Lane lane, uint64_t bytes) {
+runtime::Acquisition FileShares::Take(uint64_t file_system, runtime::Lane lane, uint64_t bytes) {
   Shares& shares = shares_.try_emplace(file_system, bytes_, reads_ahead_).first->second;
   if (lane == runtime::Lane::kBackground) return shares.ahead.Acquire(1);
   // Small reads count as if there were no more than `reads_` of them.

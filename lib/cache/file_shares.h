@@ -8,7 +8,6 @@
 
 #include "cache/cache_limits.h"
 #include "runtime/semaphore.h"
-#include "runtime/task.h"
 #include "runtime/workers.h"  // for Lane
 
 namespace sluice::cache {
@@ -20,7 +19,7 @@ class FileShares {
 
   // For one read with `bytes` bytes of the demand buffers, or of other memory on the background lane.  Waits, first
   // come, first served, for others of the same file system only.
-  runtime::Task<runtime::Permit> Take(uint64_t file_system, runtime::Lane lane, uint64_t bytes);
+  runtime::Acquisition Take(uint64_t file_system, runtime::Lane lane, uint64_t bytes);
 
  private:
   struct Shares {

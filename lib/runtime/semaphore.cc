@@ -26,14 +26,12 @@ void Permit::Release() noexcept {
 
 Semaphore::~Semaphore() { SLUICE_CHECK(free_ == budget_, "a semaphore is destroyed before its permits"); }
 
-Task<Permit> Semaphore::Acquire(uint64_t amount) {
-  amount = std::min(amount, budget_);
-  if (empty() && amount <= free_) {
-    free_ -= amount;
-  } else {
-    co_await Waiter(*this, amount);  // Serve() has taken the amount for us
-  }
-  co_return Permit(*this, amount);
+Acquisition Semaphore::Acquire(uint64_t amount) noexcept { return Acquisition(*this, std::min(amount, budget_)); }
+
+bool Semaphore::TryTake(uint64_t amount) noexcept {
+  if (!empty() || amount > free_) return false;
+  free_ -= amount;
+  return true;
 }
 
 void Semaphore::Release(uint64_t amount) noexcept {
