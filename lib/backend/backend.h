@@ -2,8 +2,11 @@
 #pragma once
 // Where the stored bytes of blobs come from: the only part of this layer that the cache knows.
 
+#include <sys/uio.h>  // for iovec
+
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/blob_id.h"
@@ -28,9 +31,9 @@ class BlobStream {
 class BlobFile {
  public:
   virtual ~BlobFile() = default;
-  // Fills all of `dst` with the stored bytes from `offset`; waits for the disk.  Any thread.  False: it cannot, and
-  // BlobSource::ReadAt will say why.
-  virtual bool TryRead(uint64_t offset, MutableBytes dst) const noexcept = 0;
+  // Fills `parts`, one after the other, with the stored bytes from `offset`; waits for the disk.  Any thread.  False:
+  // it cannot, and BlobSource::ReadAt will say why.
+  virtual bool TryRead(uint64_t offset, std::span<const iovec> parts) const noexcept = 0;
   // What hangs as a whole when it hangs; any number that tells file systems apart.
   virtual uint64_t file_system() const noexcept = 0;
 };

@@ -4,8 +4,9 @@
 #include <fcntl.h>  // for O_RDONLY
 #include <fmt/format.h>
 #include <sys/stat.h>  // for statx
-#include <unistd.h>    // for pread
 
+#include <algorithm>
+#include <climits>  // for IOV_MAX
 #include <optional>
 
 #include "backend/read_stream.h"
@@ -34,10 +35,18 @@ class LocalFile final : public BlobFile {
   LocalFile(File opened, bool real) noexcept
       : file(std::move(opened)), real_(real), file_system_(real ? FileSystemOf(file.fd()) : 0) {}
 
-  bool TryRead(uint64_t offset, MutableBytes dst) const noexcept override {
+  bool TryRead(uint64_t offset, std::span<const iovec> parts) const noexcept override {
     if (!real_) return false;
-    const int64_t got = ::pread(file.fd(), dst.data(), dst.size(), static_cast<off_t>(offset));
-    return got == static_cast<int64_t>(dst.size());
+    while (!parts.empty()) {
+      const auto now = parts.first(std::min<size_t>(parts.size(), IOV_MAX));
+      int64_t bytes = 0;
+      for (const iovec& part : now) bytes += static_cast<int64_t>(part.iov_len);
+      if (::preadv(file.fd(), now.data(), static_cast<int>(now.size()), static_cast<off_t>(offset)) != bytes)
+        return false;
+      parts = parts.subspan(now.size());
+      offset += static_cast<uint64_t>(bytes);
+    }
+    return true;
   }
 
   uint64_t file_system() const noexcept override { return file_system_; }

@@ -207,9 +207,9 @@ Task<bool> Fetcher::FetchAtOnce(Flight& flight, ChunkSpan run, std::shared_ptr<c
   auto decoder = shard_.decoders.Take();
   auto job = [&, run]() -> std::optional<Duration> {
     const TimePoint asked = shard_.engine.Now();
-    if (!file->TryRead(from.offset, stored)) return std::nullopt;
+    if (!file->TryRead(from.offset, PlacesOf(layout_, run, stored, plain))) return std::nullopt;
     const Duration took = shard_.engine.Now() - asked;
-    if (!DecodeRun(layout_, run, stored, plain, *decoder).empty()) return std::nullopt;
+    if (!DecodeRun(layout_, run, stored, plain, *decoder, Uncompressed::kInPlace).empty()) return std::nullopt;
     if (!data_->TryWrite(plain, to.offset)) return std::nullopt;
     return took;
   };

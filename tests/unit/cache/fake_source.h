@@ -55,12 +55,15 @@ class FakeFile final : public backend::BlobFile {
  public:
   explicit FakeFile(FakeBackend& backend) : backend_(backend) {}
 
-  bool TryRead(uint64_t offset, MutableBytes dst) const noexcept override {
+  bool TryRead(uint64_t offset, std::span<const iovec> parts) const noexcept override {
     ++backend_.file_reads;
     backend_.file_hangs.wait(true);
-    const ByteRange range{offset, dst.size()};
-    if (backend_.missing || range.end() > backend_.stored.size()) return false;
-    backend_.Copy(range, dst);
+    for (const iovec& part : parts) {
+      const ByteRange range{offset, part.iov_len};
+      if (backend_.missing || range.end() > backend_.stored.size()) return false;
+      backend_.Copy(range, {static_cast<std::byte*>(part.iov_base), part.iov_len});
+      offset = range.end();
+    }
     return true;
   }
   uint64_t file_system() const noexcept override { return backend_.file_system; }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a source that is a file into data that threads write: one thread does it all, or the shard as ever.
 #include "cache/blob_cache.h"
+
+#include <atomic>
+
 #include "cache_fixture.h"
 #include "runtime/combine.h"
 
@@ -34,7 +37,7 @@ class WaitingData final : public DataFile {
 
   bool refused = false;
   int written_by_shard = 0;
-  int written_by_thread = 0;  // one after the other: each reader waits for his chunk
+  std::atomic<int> written_by_thread = 0;
 
  private:
   runtime::Offload& threads_;
