@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The event loop of one shard: runs tasks, fires timers, carries out requests.  Implementations: io_uring, epoll with
-// worker threads, simulator.  Everything is called on the thread that made the engine, except Post().
+// worker threads, simulator.  Everything is called from its tasks or on the thread that made the engine, except Post().
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "base/clock.h"
 #include "runtime/request.h"
@@ -18,6 +20,7 @@
 
 namespace sluice::runtime {
 
+class OffloadedCall;
 class Op;
 
 class Engine : public Clock {
@@ -58,6 +61,20 @@ class Engine : public Clock {
   // Makes a request that never blocks.
   virtual int64_t Call(const Request& request) noexcept = 0;
 
+  // On the thread that runs this engine's tasks now.
+  bool IsCurrent() const noexcept { return current_ == std::this_thread::get_id(); }
+
+  // For Helpers, threads that run tasks in the loop's place while it waits.  From Share() to Unshare(), both called on
+  // the loop's thread, whoever runs tasks holds the turn.
+  void Share() noexcept;
+  void Unshare() noexcept;
+  // On a helper's thread, when it has the turn: runs `work` and what becomes ready of it.  With `keep`, the first call
+  // that these tasks give to an Offload for helpers is left to this thread: it makes the call, then runs it here again.
+  // Null: there is none.
+  OffloadedCall* RunInTurn(Runnable& work, bool keep) noexcept;
+  // False: nobody keeps it.
+  bool Keep(OffloadedCall& call) noexcept;
+
   // True for the simulator, which has no descriptors of the kernel and no other threads.
   virtual bool simulated() const noexcept { return false; }
   // The simulator plays the part of worker threads too: takes `work`, which is meant for one, and runs it at a moment
@@ -65,17 +82,34 @@ class Engine : public Clock {
   virtual bool RunInsteadOfWorker(Runnable& work) noexcept;
 
  protected:
+  // The loop's thread waits inside Poll() and leaves the turn to others, if there are others.
+  class Away {
+   public:
+    explicit Away(Engine& engine) noexcept;
+    ~Away();
+    Away(const Away&) = delete;
+    Away& operator=(const Away&) = delete;
+
+   private:
+    Engine& engine_;
+  };
+
   Engine() = default;
+  bool shared() const noexcept { return shared_; }
+  // On the thread that made the engine.
+  bool IsAtHome() const noexcept { return std::this_thread::get_id() == home_; }
   void SetReason(std::string reason) { reason_ = std::move(reason); }
 
   // Starts `op`.  May complete it before it returns.
   virtual void Start(Op& op) noexcept = 0;
   virtual void RequestCancel(Op& op) noexcept = 0;
   // Hands over what was submitted and collects what has completed.  Waits for a completion or Interrupt() at most
-  // `wait`; without a value: as long as it takes.
+  // `wait`, Away; without a value: as long as it takes.
   virtual void Poll(std::optional<Duration> wait) noexcept = 0;
   // Ends a Poll() that waits; from any thread.
   virtual void Interrupt() noexcept = 0;
+  // Something was started in a helper's turn that only Poll() can hand over.
+  virtual bool HasToPoll() const noexcept { return false; }
 
  private:
   friend class Op;
@@ -86,18 +120,29 @@ class Engine : public Clock {
 
   void RunUntil(const bool& done);
   void RunReady() noexcept;
+  void RunTurns() noexcept;
   void TakeMail() noexcept;
   void Sleep() noexcept;
+  bool LoopHasWork() const noexcept;
+  void WakeLoop(Runnable* mail) noexcept;
 
   std::string reason_;
   IntrusiveList<Runnable> ready_;
   TimerHeap timers_;
   uint64_t in_flight_ = 0;
-  bool running_ = false;
+  const bool* done_ = nullptr;  // what ends the loop that runs
+  const std::thread::id home_ = std::this_thread::get_id();
+  std::atomic<std::thread::id> current_;
+
+  std::mutex turn_;
+  bool shared_ = false;
+  OffloadedCall** kept_ = nullptr;  // where a helper keeps a call
+  TimePoint asleep_until_ = TimePoint::max();
 
   std::mutex mail_mutex_;
-  IntrusiveList<Runnable> mail_;  // under mail_mutex_
-  bool sleeping_ = false;         // under mail_mutex_: Poll() may be waiting
+  IntrusiveList<Runnable> mail_;            // under mail_mutex_
+  bool sleeping_ = false;                   // under mail_mutex_: Poll() may be waiting
+  std::atomic<uint32_t> interrupting_ = 0;  // calls of Interrupt() that run
 };
 
 enum class EngineKind : uint8_t { kAuto, kUring, kEpoll };

@@ -156,7 +156,11 @@ void EpollEngine::OnReady(int fd, uint32_t events) noexcept {
 
 void EpollEngine::Poll(std::optional<Duration> wait) noexcept {
   std::array<epoll_event, kEventsPerTurn> events;
-  const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), ToMilliseconds(wait));
+  int count = 0;
+  {
+    const Away away(*this);
+    count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), ToMilliseconds(wait));
+  }
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<size_t>(i)];
     if (event.data.fd == wake_.get()) {

@@ -13,15 +13,21 @@ bool Offload::Job::Begin(const Context& context) noexcept {
     return false;
   }
   context.stop.Subscribe(*this);
-  if (!engine_.RunInsteadOfWorker(*this)) workers_.Push(*this, lane_);
+  if (engine_.RunInsteadOfWorker(*this)) return true;
+  if (offload_.by_helpers_ == ByHelpers::kYes && lane_ == Lane::kDemand && engine_.Keep(*this)) return true;
+  offload_.workers_.Push(*this, lane_);
   return true;
 }
 
-// First on a worker's thread, then on the engine's; Post() hands the object over.
+void Offload::Job::Make() noexcept {
+  Work();
+  stage_ = Stage::kWorked;
+}
+
+// First on a worker's thread, unless a helper has made the call, then on the engine's; Post() hands the object over.
 void Offload::Job::Run() noexcept {
   if (stage_ == Stage::kQueued) {
-    Work();
-    stage_ = Stage::kWorked;
+    Make();
     return engine_.Post(*this);
   }
   StopCallback::Unlink();
@@ -29,7 +35,7 @@ void Offload::Job::Run() noexcept {
 }
 
 void Offload::Job::OnStop() noexcept {
-  if (!workers_.Remove(*this)) return;
+  if (!offload_.workers_.Remove(*this)) return;
   stage_ = Stage::kDropped;
   engine_.Schedule(*this);
 }

@@ -15,10 +15,20 @@
 
 namespace sluice::runtime {
 
+// A call that goes from a shard to another thread and back: runs once more on the shard after it was made.
+class OffloadedCall : public Runnable {
+ public:
+  virtual void Make() noexcept = 0;
+};
+
+// Whether a helper of the shard (helpers.h) that has a call to offload may make it itself.
+enum class ByHelpers : unsigned char { kNo, kYes };
+
 // Shared by all shards; thread-safe.  Outlives the tasks that use it.
 class Offload {
  public:
-  explicit Offload(size_t threads) : workers_(threads, "sluice-cpu") {}
+  explicit Offload(size_t threads, ByHelpers by_helpers = ByHelpers::kNo)
+      : by_helpers_(by_helpers), workers_(threads, "sluice-cpu") {}
 
   // Runs `function`, which does not touch the shard's state, on a worker thread and gives its result or throws its
   // exception.  What waits for a thread waits in its caller's frame: the queue is as long as the number of callers.  A
@@ -31,11 +41,12 @@ class Offload {
   class Job;
   template <typename F>
   class JobOf;
+  const ByHelpers by_helpers_;
   Workers workers_;
 };
 
 // One call: goes from the shard to a worker and back.  Lives in the frame of Run().
-class Offload::Job : public Runnable, private StopCallback {
+class Offload::Job : public OffloadedCall, private StopCallback {
  public:
   bool await_ready() const noexcept { return false; }
   template <typename Promise>
@@ -45,7 +56,7 @@ class Offload::Job : public Runnable, private StopCallback {
   }
 
  protected:
-  Job(Workers& workers, Engine& engine, Lane lane) noexcept : workers_(workers), engine_(engine), lane_(lane) {}
+  Job(Offload& offload, Engine& engine, Lane lane) noexcept : offload_(offload), engine_(engine), lane_(lane) {}
   virtual void Work() noexcept = 0;
   // Throws kStopped when the call was not made.
   void ThrowUnlessWorked() const;
@@ -53,10 +64,11 @@ class Offload::Job : public Runnable, private StopCallback {
  private:
   enum class Stage : unsigned char { kQueued, kWorked, kDropped };
   bool Begin(const Context& context) noexcept;
+  void Make() noexcept final;
   void Run() noexcept final;
   void OnStop() noexcept override;
 
-  Workers& workers_;
+  Offload& offload_;
   Engine& engine_;
   const Lane lane_;
   Stage stage_ = Stage::kQueued;
@@ -68,8 +80,8 @@ class Offload::JobOf final : public Job {
  public:
   using Result = std::invoke_result_t<F&>;
 
-  JobOf(Workers& workers, Engine& engine, Lane lane, F& function) noexcept
-      : Job(workers, engine, lane), function_(function) {}
+  JobOf(Offload& offload, Engine& engine, Lane lane, F& function) noexcept
+      : Job(offload, engine, lane), function_(function) {}
   Result await_resume() {
     ThrowUnlessWorked();
     if (error_) std::rethrow_exception(error_);
@@ -96,7 +108,7 @@ class Offload::JobOf final : public Job {
 
 template <typename F>
 Task<std::invoke_result_t<F&>> Offload::Run(Engine& engine, F function, Lane lane) {
-  JobOf<F> job(workers_, engine, lane, function);
+  JobOf<F> job(*this, engine, lane, function);
   co_return co_await job;
 }
 

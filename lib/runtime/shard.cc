@@ -53,7 +53,6 @@ void Shards::Close() noexcept {
 
 void Shards::ThreadMain(Shard& shard, EngineKind kind, Start& start) noexcept {
   pthread_setname_np(pthread_self(), fmt::format("sluice-shard-{}", shard.index()).c_str());
-  shard.thread_id_ = std::this_thread::get_id();
   try {
     shard.engine_ = MakeEngine(kind);
   } catch (...) {

@@ -20,7 +20,7 @@ class Shard {
   Engine& engine() const noexcept { return *engine_; }
   size_t index() const noexcept { return index_; }
   // True on the thread of this shard.
-  bool IsCurrent() const noexcept { return std::this_thread::get_id() == thread_id_; }
+  bool IsCurrent() const noexcept { return engine_->IsCurrent(); }
 
  private:
   friend class Shards;
@@ -30,7 +30,6 @@ class Shard {
 
   const size_t index_;
   std::unique_ptr<Engine> engine_;
-  std::thread::id thread_id_;
   Event closing_;
   Step<Shard, &Shard::OnClose> close_{*this};
 };

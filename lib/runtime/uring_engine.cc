@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -83,6 +84,7 @@ class Ring {
   Ring& operator=(const Ring&) = delete;
 
   io_uring* get() noexcept { return &ring_; }
+  const io_uring* get() const noexcept { return &ring_; }
   std::string_view mode() const noexcept { return mode_; }
 
  private:
@@ -149,9 +151,15 @@ class UringEngine final : public Engine {
   void RequestCancel(Op& op) noexcept override;
   void Poll(std::optional<Duration> wait) noexcept override;
   void Interrupt() noexcept override { eventfd_write(wake_.get(), 1); }
+  bool HasToPoll() const noexcept override {
+    return io_uring_sq_ready(ring_.get()) > 0 || !backlog_.empty() || !to_cancel_.empty();
+  }
 
   bool Enter(Op& op) noexcept;
   void EnterBacklog() noexcept;
+  io_uring_sqe* NextEntry() noexcept;
+  void CancelInRing(Op& op) noexcept;
+  void Wait(const __kernel_timespec* limit) noexcept;
   void WatchWake() noexcept;
   void Collect() noexcept;
   void CollectOne(const io_uring_cqe& completion) noexcept;
@@ -163,6 +171,7 @@ class UringEngine final : public Engine {
   bool wake_stays_ = true;           // one watch tells of all wakes; linux 5.13
   unsigned in_ring_ = 0;             // Ops that the ring has and has not reported
   IntrusiveList<Runnable> backlog_;  // Ops that wait for their turn in the ring
+  std::vector<Op*> to_cancel_;       // Ops in the ring whose cancellation waits for room; only with helpers
   Workers workers_;
 };
 
@@ -190,16 +199,20 @@ void UringEngine::Start(Op& op) noexcept {
 // False when the ring is full.
 bool UringEngine::Enter(Op& op) noexcept {
   if (in_ring_ >= kMostInRing) return false;
-  io_uring_sqe* entry = io_uring_get_sqe(ring_.get());
-  if (entry == nullptr) {
-    io_uring_submit(ring_.get());
-    entry = io_uring_get_sqe(ring_.get());
-    if (entry == nullptr) return false;
-  }
+  io_uring_sqe* const entry = NextEntry();
+  if (entry == nullptr) return false;
   Prepare(entry, op.request());
   io_uring_sqe_set_data64(entry, reinterpret_cast<uintptr_t>(&op));
   ++in_ring_;
   return true;
+}
+
+// Null when the queue is full.  Only the ring's own thread may empty it (IORING_SETUP_SINGLE_ISSUER).
+io_uring_sqe* UringEngine::NextEntry() noexcept {
+  io_uring_sqe* const entry = io_uring_get_sqe(ring_.get());
+  if (entry != nullptr || !IsAtHome()) return entry;
+  io_uring_submit(ring_.get());
+  return io_uring_get_sqe(ring_.get());
 }
 
 void UringEngine::EnterBacklog() noexcept {
@@ -226,14 +239,18 @@ void UringEngine::RequestCancel(Op& op) noexcept {
     queued.Unlink();
     return op.Complete(-ECANCELED);
   }
+  CancelInRing(op);
+}
+
+void UringEngine::CancelInRing(Op& op) noexcept {
   // The kernel sees entries in order, and no frame goes before Collect() has seen its completion: when another Op comes
   // to live at this address, this cancellation has been answered already.
-  io_uring_sqe* entry = io_uring_get_sqe(ring_.get());
+  io_uring_sqe* entry = NextEntry();
+  if (entry == nullptr && !IsAtHome()) return to_cancel_.push_back(&op);
   while (entry == nullptr) {
-    io_uring_submit(ring_.get());
     Collect();
-    if (queued.linked()) return;  // completed meanwhile
-    entry = io_uring_get_sqe(ring_.get());
+    if (static_cast<Runnable&>(op).linked()) return;  // completed meanwhile
+    entry = NextEntry();
   }
   io_uring_prep_cancel64(entry, reinterpret_cast<uintptr_t>(&op), 0);
   io_uring_sqe_set_data64(entry, kNobody);
@@ -255,6 +272,11 @@ void UringEngine::WatchWake() noexcept {
 void UringEngine::Poll(std::optional<Duration> wait) noexcept {
   WatchWake();
   EnterBacklog();
+  while (!to_cancel_.empty()) {
+    Op& op = *to_cancel_.back();
+    to_cancel_.pop_back();
+    CancelInRing(op);
+  }
   io_uring* const ring = ring_.get();
   if (!wake_watched_ || wait == Duration::zero()) {
     if (io_uring_sq_ready(ring) > 0) {
@@ -268,10 +290,25 @@ void UringEngine::Poll(std::optional<Duration> wait) noexcept {
       limit.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(*wait).count();
       limit.tv_nsec = (*wait % std::chrono::seconds(1)).count();
     }
-    io_uring_cqe* first = nullptr;
-    io_uring_submit_and_wait_timeout(ring, &first, 1, wait ? &limit : nullptr, nullptr);
+    Wait(wait ? &limit : nullptr);
   }
   Collect();
+}
+
+// For a completion; null: as long as it takes.
+void UringEngine::Wait(const __kernel_timespec* limit) noexcept {
+  io_uring* const ring = ring_.get();
+  io_uring_cqe* first = nullptr;
+  // liburing 2.3 wants to change what it only reads.
+  auto* const timeout = const_cast<__kernel_timespec*>(limit);
+  if (!shared()) {
+    io_uring_submit_and_wait_timeout(ring, &first, 1, timeout, nullptr);
+    return;
+  }
+  // What helpers prepare while we wait is handed over afterwards.
+  if (io_uring_sq_ready(ring) > 0) io_uring_submit(ring);
+  const Away away(*this);
+  io_uring_wait_cqe_timeout(ring, &first, timeout);
 }
 
 void UringEngine::Collect() noexcept {
@@ -289,7 +326,9 @@ void UringEngine::CollectOne(const io_uring_cqe& completion) noexcept {
   if (completion.user_data == kNobody) return;
   if (completion.user_data == kWake) return OnWake(completion);
   --in_ring_;
-  reinterpret_cast<Op*>(static_cast<uintptr_t>(completion.user_data))->Complete(completion.res);
+  Op* const op = reinterpret_cast<Op*>(static_cast<uintptr_t>(completion.user_data));
+  std::erase(to_cancel_, op);
+  op->Complete(completion.res);
 }
 
 void UringEngine::OnWake(const io_uring_cqe& completion) noexcept {
