@@ -139,7 +139,7 @@ class Worker {
   Task<void> RunCachefiles() {
     // For calls that change the working directory of their thread.
     runtime::Offload culling(1);
-    runtime::Offload writing(kWritingThreads);
+    runtime::Offload writing(kWritingThreads, runtime::ByHelpers::kYes);
     ObjectService objects(PartsOf(0), base_.options.cachefiles.settings.directory, writing);
     ImageFetcher fetcher(FetcherParts({{shards_[0], objects.network()}}));
     auto abandon = [this] {

@@ -33,7 +33,9 @@ class Device {
  public:
   virtual ~Device() = default;
 
-  // Ends when Read() may have something.
+  // Readable, for epoll(7), when Read() may have something.  -1: there is none, as in the simulator.
+  virtual int descriptor() const noexcept = 0;
+  // Ends when Read() may have something; for devices without a descriptor.
   virtual runtime::Task<void> WaitReadable() = 0;
   // The next message; 0 when there is none.
   virtual int64_t Read(MutableBytes message) noexcept = 0;

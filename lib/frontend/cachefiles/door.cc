@@ -19,6 +19,8 @@ namespace {
 
 // So many messages are received before other tasks of the shard get their turn.
 constexpr int kBurst = 32;
+// Threads that answer: one always listens, the others may be busy with files.
+constexpr size_t kHelpers = 4;
 
 runtime::Task<void> Nothing() { co_return; }
 
@@ -42,7 +44,11 @@ Door::Door(runtime::Engine& engine, std::unique_ptr<Device> device, ObjectShard&
 
 Door::~Door() { SLUICE_CHECK(objects_.empty(), "a door is closed before it is destroyed"); }
 
-void Door::Open() { scope_.Spawn(Serve()); }
+void Door::Open() {
+  if (device_->descriptor() < 0) return scope_.Spawn(Vital(ReceiveForever()));
+  helpers_.emplace(engine_, device_->descriptor(), kHelpers, "sluice-door", on_readable_);
+  helpers_->Rearm();
+}
 
 runtime::Task<void> Door::Close() {
   scope_.RequestStop();
@@ -50,13 +56,15 @@ runtime::Task<void> Door::Close() {
     Entry entry = std::move(objects_.extract(objects_.begin()).mapped());
     co_await CloseObject(std::move(entry));
   }
+  if (helpers_) co_await helpers_->Stop();
   co_await scope_.Join();
+  helpers_.reset();
   device_.reset();
 }
 
-runtime::Task<void> Door::Serve() {
+runtime::Task<void> Door::Vital(runtime::Task<void> task) {
   try {
-    co_await ReceiveForever();
+    co_await std::move(task);
   } catch (const std::exception& error) {
     const auto* known = dynamic_cast<const Error*>(&error);
     if (known != nullptr && known->code() == Errc::kStopped) throw;
@@ -67,22 +75,41 @@ runtime::Task<void> Door::Serve() {
 }
 
 runtime::Task<void> Door::ReceiveForever() {
-  alignas(8) std::array<std::byte, kMaxMessageBytes> bytes;
   for (;;) {
     co_await device_->WaitReadable();
     for (int count = 0; count < kBurst; ++count) {
       runtime::Permit permit = co_await answering_.Acquire(1);
-      const int64_t size = device_->Read(bytes);
-      if (size == 0) break;
-      if (size < 0) {
-        // The kernel has failed the request itself, for lack of a descriptor number for example.
-        errors_.Report(fmt::format("cannot receive a message: {}", std::strerror(static_cast<int>(-size))),
-                       "whoever waits for the answer gets an error");
-        continue;
-      }
-      scope_.Spawn(Holding(std::move(permit), Receive(ConstBytes(bytes).first(static_cast<size_t>(size)))));
+      std::optional<runtime::Task<void>> answer = TakeMessage();
+      if (!answer) break;
+      scope_.Spawn(Holding(std::move(permit), *std::move(answer)));
     }
   }
+}
+
+// On a helper's thread.
+void Door::OnReadable() noexcept {
+  // What is not received any more is for the next worker.
+  if (!scope_.stop_requested()) scope_.Spawn(Vital(ReceiveOne()));
+}
+
+runtime::Task<void> Door::ReceiveOne() {
+  const runtime::Permit permit = co_await answering_.Acquire(1);
+  std::optional<runtime::Task<void>> answer = TakeMessage();
+  // The next message is for another thread, if there is one already.
+  helpers_->Rearm();
+  if (answer) co_await *std::move(answer);
+}
+
+// Empty: there is none.
+std::optional<runtime::Task<void>> Door::TakeMessage() {
+  alignas(8) std::array<std::byte, kMaxMessageBytes> bytes;
+  const int64_t size = device_->Read(bytes);
+  if (size == 0) return std::nullopt;
+  if (size > 0) return Receive(ConstBytes(bytes).first(static_cast<size_t>(size)));
+  // The kernel has failed the request itself, for lack of a descriptor number for example.
+  errors_.Report(fmt::format("cannot receive a message: {}", std::strerror(static_cast<int>(-size))),
+                 "whoever waits for the answer gets an error");
+  return Nothing();
 }
 
 // The task that answers the message; what needs no waiting is done before this returns.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "frontend/cachefiles/message.h"
 #include "frontend/cachefiles/open_object.h"
 #include "runtime/event.h"
+#include "runtime/helpers.h"
 #include "runtime/scope.h"
 #include "runtime/semaphore.h"
 
@@ -60,8 +62,11 @@ class Door {
     std::unique_ptr<OpenObject> object;
   };
 
-  runtime::Task<void> Serve();
   runtime::Task<void> ReceiveForever();
+  void OnReadable() noexcept;
+  runtime::Task<void> ReceiveOne();
+  runtime::Task<void> Vital(runtime::Task<void> task);
+  std::optional<runtime::Task<void>> TakeMessage();
   runtime::Task<void> Receive(ConstBytes bytes);
   void Refuse(ConstBytes bytes, const std::string& why);
   void RefuseRead(uint32_t id, uint32_t object) const;
@@ -85,7 +90,9 @@ class Door {
   std::map<uint32_t, Entry> objects_;  // by the kernel's id
   runtime::Event fewer_;               // objects than before
   runtime::Semaphore answering_{kMostAnswers};
-  runtime::Scope scope_;  // the loop and at most kMostAnswers answers
+  runtime::Scope scope_;  // what receives and at most kMostAnswers answers
+  runtime::Step<Door, &Door::OnReadable> on_readable_{*this};
+  std::optional<runtime::Helpers> helpers_;  // where the device has a descriptor
 };
 
 }  // namespace sluice::frontend::cachefiles

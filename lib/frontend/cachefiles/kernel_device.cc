@@ -110,6 +110,7 @@ class KernelDevice final : public Device {
  public:
   KernelDevice(runtime::Engine& engine, UniqueFd fd) noexcept : engine_(engine), fd_(std::move(fd)) {}
 
+  int descriptor() const noexcept override { return fd_.get(); }
   runtime::Task<void> WaitReadable() override { return runtime::WaitReadable(engine_, fd_.get()); }
   int64_t Read(MutableBytes message) noexcept override {
     const ssize_t count = ::read(fd_.get(), message.data(), message.size());

@@ -25,6 +25,7 @@ class CullingDevice final : public Device {
  public:
   CullingDevice(std::unique_ptr<Device> model, const Culling& culling) : model_(std::move(model)), culling_(culling) {}
 
+  int descriptor() const noexcept override { return -1; }
   Task<void> WaitReadable() override { return model_->WaitReadable(); }
   int64_t Read(MutableBytes message) noexcept override { return model_->Read(message); }
   std::unique_ptr<ObjectFd> TakeObject(int fd) override { return model_->TakeObject(fd); }

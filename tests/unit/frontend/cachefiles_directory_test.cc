@@ -21,6 +21,7 @@ namespace {
 
 class CullingDevice final : public Device {
  public:
+  int descriptor() const noexcept override { return -1; }
   runtime::Task<void> WaitReadable() override { co_return; }
   int64_t Read(MutableBytes) noexcept override { return 0; }
   std::unique_ptr<ObjectFd> TakeObject(int) override { return nullptr; }

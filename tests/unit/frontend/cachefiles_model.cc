@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cachefiles_model.h"
 
+#include <sys/eventfd.h>
 #include <unistd.h>  // for SEEK_HOLE
 
 #include <algorithm>
@@ -83,7 +84,7 @@ class ModelObjectFd final : public ObjectFd {
  private:
   template <typename F>
   int64_t OnModelThread(F function) const noexcept {
-    if (std::this_thread::get_id() == model_.thread_) return function();
+    if (model_.engine_.IsCurrent()) return function();
     Errand<F> errand(function);
     model_.engine_.Post(errand);
     return errand.Wait();
@@ -140,10 +141,11 @@ class ModelDevice final : public Device {
  public:
   explicit ModelDevice(KernelModel& model) : model_(model), generation_(model.generation_) {}
 
+  int descriptor() const noexcept override { return model_.readable_fd_.get(); }
   Task<void> WaitReadable() override { return model_.readable_.Wait(); }
   int64_t Read(MutableBytes message) noexcept override {
     if (generation_ != model_.generation_) {
-      model_.readable_.Reset();
+      model_.Rest();
       return 0;
     }
     return model_.Tell(message);
@@ -168,9 +170,22 @@ class ModelDevice final : public Device {
 };
 
 KernelModel::KernelModel(runtime::Engine& engine, Rng rng, const ModelOptions& the_options)
-    : options(the_options), engine_(engine), rng_(std::move(rng)), scope_(engine, "kernel model") {}
+    : options(the_options), engine_(engine), rng_(std::move(rng)), scope_(engine, "kernel model") {
+  if (!engine.simulated()) readable_fd_.Reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
 
 KernelModel::~KernelModel() = default;
+
+void KernelModel::Wake() {
+  readable_.Set();
+  if (readable_fd_) eventfd_write(readable_fd_.get(), 1);
+}
+
+void KernelModel::Rest() {
+  readable_.Reset();
+  eventfd_t drained;
+  if (readable_fd_) eventfd_read(readable_fd_.get(), &drained);
+}
 
 std::unique_ptr<Device> KernelModel::OpenDevice() { return std::make_unique<ModelDevice>(*this); }
 
@@ -360,7 +375,7 @@ int64_t KernelModel::Tell(MutableBytes message) {
   std::shared_ptr<Request> request = Select();
   if (!request && requests_.size() != before) request = Select();  // an OPEN was added
   if (!request) {
-    readable_.Reset();
+    Rest();
     return 0;
   }
   std::vector<std::byte> payload;

@@ -10,9 +10,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/rng.h"
 #include "frontend/cachefiles/device.h"
 #include "frontend/cachefiles/message.h"
@@ -97,7 +97,8 @@ class KernelModel {
     runtime::Event done;
   };
 
-  void Wake() { readable_.Set(); }
+  void Wake();
+  void Rest();
   std::shared_ptr<Request> Enqueue(std::shared_ptr<Object> object, Opcode opcode, ByteRange range);
   runtime::Task<int> Send(std::shared_ptr<Object> object, Opcode opcode, ByteRange range);
   void Finish(uint32_t id, int error);
@@ -110,7 +111,6 @@ class KernelModel {
   void CloseFd(const std::shared_ptr<Object>& object, int64_t id);
 
   runtime::Engine& engine_;
-  const std::thread::id thread_ = std::this_thread::get_id();
   Rng rng_;
   std::map<ObjectKey, ModelFile> files_;
   std::map<ObjectKey, std::shared_ptr<Object>> objects_;
@@ -127,6 +127,7 @@ class KernelModel {
   uint64_t reads_ = 0;
   uint64_t misuses_ = 0;
   runtime::Event readable_;
+  UniqueFd readable_fd_;  // an eventfd that says the same; none in the simulator
   runtime::Scope scope_;
 
  public:

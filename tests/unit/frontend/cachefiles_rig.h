@@ -54,7 +54,7 @@ class Rig {
   std::vector<ObjectKey> KeysOf(const Binding& binding) const;
 
   test::TestEnv& env_;
-  runtime::Offload workers_{2};
+  runtime::Offload workers_{2, runtime::ByHelpers::kYes};
   Log log_{LogLevel::kError, Log::Style::kPlain};
   const cache::CacheLimits limits_;
   std::vector<std::shared_ptr<const cache::BlobLayout>> layouts_;
