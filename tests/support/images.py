@@ -134,6 +134,11 @@ def plain(folder):
     oci.Layout(folder / "layout").write_image([layers.random_files("lower", 40), layers.random_files("upper", 40)])
 
 
+def wide(folder):
+    """As `plain`, with more of it: for measurements."""
+    oci.Layout(folder / "layout").write_image([layers.random_files("lower", 60), layers.random_files("upper", 60)])
+
+
 def twin(folder):
     """The lower layer of `plain` with another upper one."""
     oci.Layout(folder / "layout").write_image([layers.random_files("lower", 40), layers.random_files("other", 20)])
@@ -156,7 +161,7 @@ def slim(folder):
 
 
 RECIPES = {recipe.__name__.replace("_", "-"): recipe
-           for recipe in (python, numpy, numpy_flat, odd, many, plain, twin, slim)}
+           for recipe in (python, numpy, numpy_flat, odd, many, plain, twin, wide, slim)}
 
 
 def _cache_root():
@@ -166,7 +171,7 @@ def _cache_root():
 def _key(recipe):
     """Changes when the recipe or what it is made with changes."""
     text = inspect.getsource(recipe)
-    if recipe in (odd, many, plain, twin):
+    if recipe in (odd, many, plain, twin, wide):
         text += inspect.getsource(layers) + inspect.getsource(tar) + inspect.getsource(oci)
     else:
         text += inspect.getsource(debian_root) + inspect.getsource(umoci_image) + inspect.getsource(repack) + SUITE + EPOCH

@@ -13,12 +13,13 @@ IMAGES = {
     "odd": ("odd",),
     "slim": ("slim",),
     "plain": ("plain", "--digester", "sha256"),  # which chunk a file became can be found
-    "usual": ("plain",),                         # default settings
     "fine": ("plain", "--chunk-size", "4K"),     # every page is a question
+    "wide": ("wide",),                           # default settings, and enough to measure
+    "wide-fine": ("wide", "--chunk-size", "4K"),
     "twin": ("twin", "--digester", "sha256"),    # shares a layer with `plain`
 }
 
-RESPONDER_SERVES = ("usual", "fine")
+RESPONDER_SERVES = ("wide", "wide-fine")
 
 
 def prepare(folder):
