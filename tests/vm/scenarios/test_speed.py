@@ -23,7 +23,7 @@ from serving import Door, umount
 from support.programs import BUILD, drop_caches, run
 
 RESPONDER = BUILD / "tests" / "vm" / "responder"
-ROUNDS = 3
+ROUNDS = 2
 PAGE = 4096
 PAGES = 1000  # of 5300
 WARM_UP = 1 / 10  # of the steps: the emulator translates each program anew when its pages were dropped
