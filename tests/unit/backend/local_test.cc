@@ -59,6 +59,32 @@ TEST_CASE("a blob is read from the first directory that has it") {
   });
 }
 
+// More parts than one call of the kernel takes.
+TEST_CASE("an open file is read without the engine, into as many parts as there are") {
+  RunOnEngines([](TestEnv& env) -> Task<void> {
+    constexpr size_t kParts = 2500;
+    std::string content;
+    for (size_t i = 0; i < 3 * kParts; ++i) content.push_back(static_cast<char>('a' + i % 23));
+    co_await Put(env, env.Path(kId.hex()), content);
+    const LocalBackend backend({env.directory()});
+    const auto source = backend.Open(kId);
+    CHECK(source->file() == nullptr);
+    co_await source->OpenFile();
+    const auto file = source->file();
+    REQUIRE(file != nullptr);
+    std::vector<std::byte> bytes(2 * kParts);
+    std::vector<iovec> parts;  // the last ones of the buffer first
+    for (size_t i = kParts; i-- > 0;) parts.push_back({bytes.data() + 2 * i, 2});
+    const bool read = file->TryRead(1, parts);
+    CHECK(read == !env.engine().simulated());
+    if (!read) co_return;
+    std::string seen;
+    for (const iovec& part : parts) seen += AsText({static_cast<const std::byte*>(part.iov_base), part.iov_len});
+    CHECK(seen == content.substr(1, 2 * kParts));
+    CHECK_FALSE(file->TryRead(kParts + 2, parts));  // ends inside
+  });
+}
+
 TEST_CASE("a blob that is missing is named, and found when it appears") {
   RunOnEngines([](TestEnv& env) -> Task<void> {
     const LocalBackend backend({env.directory()});
