@@ -197,8 +197,7 @@ def run_guests(build, patterns):
         return [functools.partial(run_scenario, name, series) for name in names for series in kernel_of
                 if not patterns or any(pattern in f"{name}-{series}" for pattern in patterns)]
 
-    with tempfile.TemporaryDirectory(prefix="sluice-vm-images-", dir="/var/tmp") as images:
-        prepare.prepare(images)
+    with prepare.images_folder() as images:
         total = run_jobs(jobs(name for name in guest.scenarios() if name not in guest.ALONE), threads=GUESTS)
         total += run_jobs(jobs(guest.ALONE), threads=1)
     return total

@@ -71,9 +71,9 @@ def _file(name):
 
 
 def boot(kernel, names, images, *, select="", echo=None):
-    """Runs the scenarios `names` in a guest, all of them or what pytest's expression `select` chooses.  `images` is a folder
-    that `prepare` filled; `echo` gets each line of the console."""
-    with tempfile.TemporaryDirectory(prefix="sluice-vm-", dir="/var/tmp") as name:
+    """Runs the scenarios `names` in a guest, all of them or what pytest's expression `select` chooses.  `images`: as
+    `prepare` makes it; `echo` gets each line of the console."""
+    with tempfile.TemporaryDirectory(prefix="guest-", dir=images.parent) as name:
         work = pathlib.Path(name)
         results = work / "results"
         results.mkdir()

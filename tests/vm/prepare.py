@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the guests find ready: images, converted here, because a real processor does that in a hundredth of the time."""
+import contextlib
 import json
 import pathlib
 import subprocess
+import tempfile
 
 from support import converted, images, rafs
+from support.programs import run
 from support.registry import Registry
 
 LIST = "images.json"
@@ -19,7 +22,31 @@ IMAGES = {
     "twin": ("twin", "--digester", "sha256"),    # shares a layer with `plain`
 }
 
+MEMORY_NEEDED = 8 << 30  # two guests with their memory, disks and images
 RESPONDER_SERVES = ("wide", "wide-fine")
+
+
+@contextlib.contextmanager
+def images_folder():
+    """A folder with the images; beside it is room for the disks of guests.  In memory where there is enough: times are compared,
+    and how a disk of the host fares is not what is tested."""
+    with tempfile.TemporaryDirectory(prefix="sluice-vm-", dir="/var/tmp") as name:
+        in_memory = _free_memory() >= MEMORY_NEEDED and run(
+            ["mount", "-t", "tmpfs", "-o", f"mode=700,size={MEMORY_NEEDED}", "sluice-vm", name], expect=None).returncode == 0
+        try:
+            images_path = pathlib.Path(name) / "images"
+            images_path.mkdir()
+            prepare(images_path)
+            yield images_path
+        finally:
+            if in_memory:
+                run(["umount", "--lazy", name])
+
+
+def _free_memory():
+    """In bytes."""
+    with open("/proc/meminfo") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:"))
 
 
 def prepare(folder):

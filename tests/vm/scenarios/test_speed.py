@@ -25,8 +25,8 @@ from support.programs import BUILD, drop_caches, run
 RESPONDER = BUILD / "tests" / "vm" / "responder"
 ROUNDS = 2
 PAGE = 4096
-PAGES = 1000  # of 5300
-WARM_UP = 1 / 10  # of the steps: the emulator translates each program anew when its pages were dropped
+PAGES = 1500  # of 5300
+WARM_UP = 1 / 3  # of the steps: the emulator translates each program anew when its pages were dropped
 READERS = 8
 LEAST = 0.4  # of the responder's pages per second
 
