@@ -26,7 +26,6 @@ namespace sluice::daemon {
 
 namespace {
 
-constexpr const char* kApiSocketName = "api";
 constexpr size_t kMostDefaultShards = 4;
 constexpr mode_t kSocketMode = 0660;
 

@@ -179,6 +179,12 @@ class Holder {
     ::kill(worker_, SIGTERM);
   }
 
+  // No reader depends on what is kept.
+  bool NothingOfTheKernelIsKept() const {
+    const auto& kept = store_.entries();
+    return std::all_of(kept.begin(), kept.end(), [](const auto& entry) { return entry.name == kApiSocketName; });
+  }
+
   void ReapWorker() {
     int status = 0;
     // Other children do not exist.
@@ -188,7 +194,9 @@ class Holder {
     const pid_t ended = std::exchange(worker_, 0);
     const bool exited = WIFEXITED(status);
     const int code = exited ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    if ((exited && code == 0) || (!ever_ready_ && (exited || stop_requested_))) {
+    const bool cannot_start = exited && !ready_;
+    if ((exited && code == 0) || (!ever_ready_ && (exited || stop_requested_)) ||
+        (stop_requested_ && cannot_start && NothingOfTheKernelIsKept())) {
       exit_code_ = code;
       return;
     }

@@ -10,6 +10,9 @@
 
 namespace sluice::daemon {
 
+// The name under which the API socket is kept.
+constexpr const char* kApiSocketName = "api";
+
 // Notifications; without a service manager they go nowhere.  May be called from any thread; none waits except Store.
 class ServiceManager {
  public:
