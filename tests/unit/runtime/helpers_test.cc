@@ -43,7 +43,6 @@ class Desk {
     co_await scope_.Join();
     helpers_.reset();
   }
-  Helpers& helpers() { return *helpers_; }
 
  private:
   void OnReadable() noexcept {

@@ -26,7 +26,7 @@ RESPONDER = BUILD / "tests" / "vm" / "responder"
 ROUNDS = 2
 PAGE = 4096
 PAGES = 1500  # of 5300
-WARM_UP = 1 / 3  # of the steps: the emulator translates each program anew when its pages were dropped
+WARM_UP = 1 / 3  # of the steps: the emulator translates code when it first runs
 READERS = 8
 LEAST = 0.4  # of the responder's pages per second
 
