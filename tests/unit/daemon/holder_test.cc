@@ -293,5 +293,29 @@ tell('stopped after ready')
   CHECK(run.ExitCode() == 0);
 }
 
+TEST_CASE("a stop request while no worker can start ends the holder, unless readers depend on what it keeps") {
+  // The third worker that is asked to start does.
+  const auto script = [](const std::string& kept) {
+    return "kept = '" + kept + R"('
+starts = len([name for name in os.listdir(os.environ['DIRECTORY']) if name.startswith('start-')])
+open(os.environ['DIRECTORY'] + '/start-%d' % starts, 'w')
+if starts == 0:
+    notify('FDSTORE=1\nFDNAME=' + kept, [os.memfd_create(kept)])
+    notify('READY=1')
+    os.kill(os.getpid(), signal.SIGKILL)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+if starts == 1: os.kill(os.getppid(), signal.SIGTERM)
+if starts < 3: sys.exit(3)
+notify('READY=1')
+signal.sigwait([signal.SIGTERM])
+sys.exit(0)
+)";
+  };
+  HolderRun only_api(script("api"));
+  CHECK(only_api.ExitCode() == 3);
+  HolderRun device(script("cachefiles"));
+  CHECK(device.ExitCode() == 0);
+}
+
 }  // namespace
 }  // namespace sluice::daemon
